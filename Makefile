@@ -1,0 +1,185 @@
+# updaterd: no configure; GNU make and BSD make.
+#
+#	make			build updaterd/updaterd and updaterctl/updaterctl
+#	make deps		install what is missing to build and to test
+#	make check		all tests (as root)
+#	make demo		see it work, in seconds (as root)
+#	make install		DESTDIR= PREFIX=/usr/local
+#	make lint bench clean uninstall
+#
+# CFLAGS and LDFLAGS from the command line come behind our own, so that
+# make CFLAGS="-O1 -g -fsanitize=address,undefined" check
+# works; a change of flags builds everything again.
+
+OS!=		uname -s
+include common/${OS}.mk
+
+PREFIX=		/usr/local
+MANDIR=		${PREFIX}/share/man
+UNITDIR=	${PREFIX}/lib/systemd/system
+SYSUSERSDIR=	${PREFIX}/lib/sysusers.d
+TMPFILESDIR=	${PREFIX}/lib/tmpfiles.d
+EXAMPLESDIR=	${PREFIX}/share/examples/updaterd
+
+WARN=		-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+		-Wmissing-prototypes -Wpointer-arith -Wno-unused-parameter
+# Fortified functions hide from the sanitizers what they look for.
+FORTIFY!=	case "${CFLAGS}" in *sanitize*) ;; \
+		*) echo -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2;; esac
+HARDEN=		${FORTIFY} -fstack-protector-strong -fPIE ${OS_HARDEN}
+INC=		-Icommon -Icommon/compat -Iupdaterd
+ALL_CFLAGS=	-std=gnu11 -D_GNU_SOURCE -O2 -g ${WARN} ${HARDEN} ${INC} \
+		${OS_CFLAGS} ${CFLAGS}
+ALL_LDFLAGS=	-pie ${OS_LDFLAGS} ${CFLAGS} ${LDFLAGS}
+# What yacc writes is not ours to clean.
+YACC_CFLAGS=	-Wno-shadow -Wno-strict-prototypes -Wno-missing-prototypes \
+		-Wno-unused-function -Wno-unused-but-set-variable
+
+COMMON=		common/error.o common/imsgev.o common/log.o common/proto.o \
+		common/util.o ${OS_COMMON}
+
+MAIN=		updaterd/config.o updaterd/lex.o updaterd/parse.o \
+		updaterd/printconf.o updaterd/proc.o updaterd/sandbox.o \
+		updaterd/updaterd.o
+
+PARENT=		updaterd/parent/command.o updaterd/parent/contain.o \
+		updaterd/parent/control.o updaterd/parent/health.o \
+		updaterd/parent/history.o updaterd/parent/intent.o \
+		updaterd/parent/journal.o updaterd/parent/logfile.o \
+		updaterd/parent/native.o updaterd/parent/netlink.o \
+		updaterd/parent/parent.o updaterd/parent/reap.o \
+		updaterd/parent/recover.o updaterd/parent/release.o \
+		updaterd/parent/service.o updaterd/parent/staging.o \
+		updaterd/parent/task.o updaterd/parent/tree.o \
+		updaterd/parent/update.o
+
+NET=		updaterd/net/api.o updaterd/net/conn.o updaterd/net/http.o \
+		updaterd/net/multipart.o updaterd/net/net.o \
+		updaterd/net/tls.o updaterd/net/upload.o
+
+PROBE=		updaterd/probe/check.o updaterd/probe/probe.o \
+		updaterd/probe/reply.o
+
+INFLATE=	updaterd/inflate/deflate_${DEFLATE}.o \
+		updaterd/inflate/gzip.o updaterd/inflate/inflate.o \
+		updaterd/inflate/zstd.o
+
+UNPACK=		updaterd/unpack/entry.o updaterd/unpack/extract.o \
+		updaterd/unpack/manifest.o updaterd/unpack/unpack.o \
+		updaterd/unpack/walk.o
+
+UPDATERD=	${COMMON} ${OS_OBJS} ${MAIN} ${PARENT} ${NET} ${PROBE} \
+		${INFLATE} ${UNPACK}
+
+UPDATERCTL=	common/error.o common/log.o common/proto.o common/util.o \
+		${OS_COMMON} updaterctl/output.o updaterctl/updaterctl.o
+
+HDRS!=		find common updaterd updaterctl -name '*.h'
+# Rewritten only when the flags differ from those of the last build.
+FLAGS!=		f='${CC} ${CFLAGS} ${LDFLAGS} ${DEFLATE}'; \
+		test "`cat .buildflags 2>/dev/null`" = "$$f" || \
+		echo "$$f" > .buildflags; echo .buildflags
+
+# --- what is for people -----------------------------------------------
+
+all:
+	@sh regress/deps.sh build
+	@${MAKE} programs
+
+deps:
+	@sh regress/deps.sh build check
+
+check:
+	@sh regress/deps.sh build check
+	@${MAKE} programs regress/agent/agent
+	@env MAKE="${MAKE}" CC="${CC}" CFLAGS="${CFLAGS}" \
+	    LDFLAGS="${LDFLAGS}" TEST_CFLAGS="${ALL_CFLAGS}" \
+	    TEST_LIBS="${ALL_LDFLAGS} ${OS_LIBS}" sh regress/run.sh ${TESTS}
+
+demo:
+	@sh regress/deps.sh build demo
+	@${MAKE} programs regress/agent/agent
+	@sh regress/demo.sh
+
+bench:
+	@sh regress/deps.sh build check
+	@${MAKE} programs regress/agent/agent
+	@sh regress/bench/run.sh
+
+lint:
+	@sh regress/deps.sh build lint
+	@${MAKE} programs
+	@env TIDY_CFLAGS="-std=gnu11 -D_GNU_SOURCE ${INC} ${OS_CFLAGS}" \
+	    sh regress/lint.sh
+
+install: all
+	mkdir -p ${DESTDIR}${PREFIX}/sbin ${DESTDIR}${MANDIR}/man5 \
+	    ${DESTDIR}${MANDIR}/man8 ${DESTDIR}${EXAMPLESDIR}
+	install -m 0755 updaterd/updaterd updaterctl/updaterctl \
+	    ${DESTDIR}${PREFIX}/sbin/
+	install -m 0644 updaterd/updaterd.conf.5 ${DESTDIR}${MANDIR}/man5/
+	install -m 0644 updaterd/updaterd.8 updaterctl/updaterctl.8 \
+	    ${DESTDIR}${MANDIR}/man8/
+	install -m 0644 etc/updaterd.conf etc/updaterd.rc \
+	    ${DESTDIR}${EXAMPLESDIR}/
+	@case ${OS} in Linux) ${MAKE} install-systemd;; esac
+
+install-systemd:
+	mkdir -p ${DESTDIR}${UNITDIR} ${DESTDIR}${SYSUSERSDIR} \
+	    ${DESTDIR}${TMPFILESDIR}
+	sed 's|/usr/local/sbin/|${PREFIX}/sbin/|' etc/updaterd.service \
+	    > ${DESTDIR}${UNITDIR}/updaterd.service
+	chmod 0644 ${DESTDIR}${UNITDIR}/updaterd.service
+	install -m 0644 etc/updaterd.sysusers \
+	    ${DESTDIR}${SYSUSERSDIR}/updaterd.conf
+	install -m 0644 etc/updaterd.tmpfiles \
+	    ${DESTDIR}${TMPFILESDIR}/updaterd.conf
+
+uninstall:
+	rm -f ${DESTDIR}${PREFIX}/sbin/updaterd \
+	    ${DESTDIR}${PREFIX}/sbin/updaterctl \
+	    ${DESTDIR}${MANDIR}/man5/updaterd.conf.5 \
+	    ${DESTDIR}${MANDIR}/man8/updaterd.8 \
+	    ${DESTDIR}${MANDIR}/man8/updaterctl.8 \
+	    ${DESTDIR}${EXAMPLESDIR}/updaterd.conf \
+	    ${DESTDIR}${EXAMPLESDIR}/updaterd.rc \
+	    ${DESTDIR}${UNITDIR}/updaterd.service \
+	    ${DESTDIR}${SYSUSERSDIR}/updaterd.conf \
+	    ${DESTDIR}${TMPFILESDIR}/updaterd.conf
+	-rmdir ${DESTDIR}${EXAMPLESDIR} 2>/dev/null
+
+clean:
+	find common updaterd updaterctl regress -name '*.o' -exec rm -f {} +
+	find regress/unit -name 'test_*' ! -name '*.*' -exec rm -f {} +
+	rm -f updaterd/updaterd updaterd/parse.c updaterctl/updaterctl \
+	    regress/agent/agent regress/archive/drive .buildflags
+
+# --- how it is built --------------------------------------------------
+
+programs: updaterd/updaterd updaterctl/updaterctl
+
+updaterd/updaterd: ${UPDATERD}
+	${CC} -o $@ ${UPDATERD} ${ALL_LDFLAGS} ${OS_LIBS}
+
+updaterctl/updaterctl: ${UPDATERCTL}
+	${CC} -o $@ ${UPDATERCTL} ${ALL_LDFLAGS} ${OS_CTLLIBS}
+
+regress/agent/agent: regress/agent/agent.c ${FLAGS}
+	${CC} -o $@ ${ALL_CFLAGS} regress/agent/agent.c ${ALL_LDFLAGS} \
+	    ${OS_LIBS}
+
+updaterd/parse.c: updaterd/parse.y
+	${YACC} -o $@ updaterd/parse.y
+
+updaterd/parse.o: updaterd/parse.c
+	${CC} ${ALL_CFLAGS} ${YACC_CFLAGS} -c -o $@ updaterd/parse.c
+
+${UPDATERD} ${UPDATERCTL}: ${HDRS} ${FLAGS}
+
+.SUFFIXES:
+.SUFFIXES: .c .o
+.c.o:
+	${CC} ${ALL_CFLAGS} -c -o $@ $<
+
+.PHONY: all deps check demo bench lint install install-systemd uninstall \
+	clean programs

@@ -1,0 +1,31 @@
+# What Linux needs.  pkg-config may still be missing while `make deps` is
+# what is going to install it: its lines then come out empty and are read
+# again by the make that the top-level targets start after deps.
+OS_PKGS=	libtls libcrypto libevent libarchive libbsd-overlay libzstd jansson
+OS_CTLPKGS=	libevent libbsd-overlay jansson
+
+DEFLATE!=	pkg-config --exists libisal 2>/dev/null && echo isal || echo zlib
+DEFLATE_LIB_isal=	-lisal
+DEFLATE_LIB_zlib=	-lz
+
+OS_CFLAGS!=	pkg-config --cflags ${OS_PKGS} 2>/dev/null || true
+OS_PKGLIBS!=	pkg-config --libs ${OS_PKGS} 2>/dev/null || true
+# libbsd-ctor makes setproctitle(3) work.
+OS_CTORLIB!=	pkg-config --libs libbsd-ctor 2>/dev/null || true
+OS_LIBS=	${OS_PKGLIBS} ${OS_CTORLIB} ${DEFLATE_LIB_${DEFLATE}}
+OS_CTLLIBS!=	pkg-config --libs ${OS_CTLPKGS} 2>/dev/null || true
+
+# gcc knows -fcf-protection on x86 only.
+OS_CF!=		case `uname -m` in x86_64) echo -fcf-protection;; esac
+OS_HARDEN=	-fstack-clash-protection ${OS_CF}
+OS_LDFLAGS=	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+
+YACC=		byacc
+
+OS_COMMON=	common/compat/imsg.o
+OS_OBJS=	common/compat/beneath-linux.o \
+		common/compat/contain-linux.o \
+		common/compat/landlock-linux.o \
+		common/compat/pidwatch-linux.o \
+		common/compat/sandbox-linux.o \
+		common/compat/seccomp-linux.o

@@ -1,0 +1,77 @@
+#!/bin/sh
+# `make lint`: what can be seen without running it.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+bad=0
+complain() {
+	echo "$*" >&2
+	bad=1
+}
+sources=$(find common updaterd updaterctl regress -name '*.[ch]' \
+    ! -name parse.c | sort)
+os=$(uname -s)
+case $os in Linux) other=openbsd;; *) other=linux;; esac
+native=$(printf '%s\n' $sources | grep '\.c$' | grep -v -e "-$other\.c" \
+    -e '^regress/')
+
+# The folder is the privilege: none includes anything of another's.
+for d in parent net probe inflate unpack; do
+	for o in parent net probe inflate unpack; do
+		[ $d = $o ] && continue
+		grep -nE "#include \"([^\"]*/)?$o/" updaterd/$d/*.[ch] \
+		    2>/dev/null && complain "updaterd/$d includes of $o"
+	done
+done
+grep -nE '#include "[^"]*(net|probe|inflate|unpack|parent)/' common/*.[ch] \
+    common/compat/*.[ch] && complain "common includes of updaterd"
+
+# Platform differences are files.
+grep -nE '#[[:space:]]*if.*(__linux__|__OpenBSD__)' $sources &&
+    complain "platform #ifdef: make it a file in common/compat"
+
+for f in $sources; do
+	n=$(wc -l < "$f")
+	[ "$n" -le 650 ] || complain "$f: $n lines; split it by noun"
+done
+
+for f in $(find . -path ./.git -prune -o -name '*.sh' -print) .ci/run \
+    regress/archive/run; do
+	[ -f "$f" ] || continue
+	case $(head -n 1 "$f") in
+	*bash*)	bash -n "$f" || complain "$f: syntax";;
+	*sh*)	sh -n "$f" || complain "$f: syntax";;
+	esac
+done
+
+man=$(find updaterd updaterctl -name '*.[1-9]')
+if [ -n "$man" ]; then
+	mandoc -Tlint -Wwarning $man || bad=1
+fi
+
+cppcheck --quiet --std=c11 --language=c --inline-suppr --error-exitcode=1 \
+    --enable=warning,portability --suppress=missingIncludeSystem \
+    --suppress=unknownMacro --suppress=varFuncNullUB \
+    -D_GNU_SOURCE -D__linux__ -Icommon -Icommon/compat -Iupdaterd \
+    $native || bad=1
+
+if command -v clang-tidy >/dev/null 2>&1; then
+	# What is left out fires on things that are meant: sockets as ints,
+	# argument pairs of one type, assignments in conditions.
+	checks='-*,bugprone-*,cert-err34-c,cert-fio38-c,cert-pos*,
+	    -bugprone-easily-swappable-parameters,
+	    -bugprone-assignment-in-if-condition,
+	    -bugprone-reserved-identifier,-bugprone-narrowing-conversions,
+	    -bugprone-implicit-widening-of-multiplication-result,
+	    -bugprone-multi-level-implicit-pointer-conversion,
+	    -bugprone-branch-clone,-bugprone-signal-handler,
+	    -bugprone-macro-parentheses,-bugprone-suspicious-include'
+	checks=$(printf %s "$checks" | tr -d ' \t\n')
+	printf '%s\n' $native | xargs -P 2 -n 4 sh -c '
+		out=$(clang-tidy --quiet --checks="$0" \
+		    --warnings-as-errors="*" "$@" -- '"$TIDY_CFLAGS"' 2>&1)
+		r=$?
+		[ $r = 0 ] || printf "%s\n" "$out"
+		exit $r' "$checks" || bad=1
+fi
+[ $bad = 0 ] && echo "lint: clean"
+exit $bad

@@ -1,0 +1,141 @@
+/*
+ * The inflate process: one push's compressed bytes in, tar bytes out.
+ *
+ * Orders first (START with the input, OUT with the output), then the
+ * sandbox, READY, the work in stream.c, and one last word: DONE or FAIL.
+ * FAIL is sent before the pipes are closed by the exit, so that the parent
+ * knows the cause before unpack sees a short tar.  Nothing is drained on
+ * failure: net then gets EPIPE and stops relaying.
+ */
+#include <sys/types.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "proc.h"
+#include "sandbox.h"
+#include "stream.h"
+#include "util.h"
+#include "worker.h"
+
+enum inflate_state {
+	WANT_START	= 0x1,		/* limits and input */
+	WANT_OUT	= 0x2,		/* output */
+	WORKING		= 0x4		/* no more orders */
+};
+
+struct inflate {
+	struct imsgbuf			 ibuf;
+	enum inflate_state		 state;
+	struct msg_inflate_start	 start;
+	int				 in, out;
+};
+
+static int	 inflate_start(void *, struct imsg *);
+static int	 inflate_out(void *, struct imsg *);
+
+static const struct imsg_rule rules[] = {
+	{ IMSG_VERBOSE, PROC_PARENT, sizeof(struct msg_verbose), 0, 0,
+	    ANY_STATE, worker_verbose },
+	{ IMSG_INFLATE_START, PROC_PARENT, sizeof(struct msg_inflate_start),
+	    0, 1, WANT_START, inflate_start },
+	{ IMSG_INFLATE_OUT, PROC_PARENT, 0, 0, 1, WANT_OUT, inflate_out }
+};
+
+/* The work is done by blocking reads and writes. */
+static int
+take_pipe(struct imsg *imsg)
+{
+	int	 fd, flags;
+
+	if ((fd = imsg_get_fd(imsg)) == -1)
+		return -1;
+	if ((flags = fcntl(fd, F_GETFL)) == -1 ||
+	    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == -1)
+		fatal("fcntl");
+	return fd;
+}
+
+static int
+inflate_start(void *arg, struct imsg *imsg)
+{
+	struct inflate	*in = arg;
+
+	if (imsg_get_data(imsg, &in->start, sizeof(in->start)) == -1 ||
+	    in->start.hash > 1 || (in->in = take_pipe(imsg)) == -1)
+		return -1;
+	in->state = WANT_OUT;
+	return 0;
+}
+
+static int
+inflate_out(void *arg, struct imsg *imsg)
+{
+	struct inflate	*in = arg;
+
+	if ((in->out = take_pipe(imsg)) == -1)
+		return -1;
+	in->state = WORKING;
+	return 0;
+}
+
+static void
+inflate_fail(struct inflate *in, enum upd_error error,
+    const struct stream_result *res)
+{
+	struct msg_fail	 fail;
+
+	memset(&fail, 0, sizeof(fail));
+	fail.error = error;
+	fail.sys_errno = res->sys_errno;
+	snprintf(fail.text, sizeof(fail.text), "%s", res->text);
+	worker_fail(&in->ibuf, IMSG_INFLATE_FAIL, &fail);
+}
+
+void
+inflate_main(const struct proc_args *args)
+{
+	struct inflate		 in;
+	struct sandbox_opts	 opts;
+	struct msg_ready	 ready;
+	struct msg_inflate_done	 done;
+	struct stream_result	 res;
+	struct stream		*stream;
+	enum upd_error		 error;
+
+	memset(&in, 0, sizeof(in));
+	in.in = in.out = -1;
+	in.state = WANT_START;
+	signal(SIGPIPE, SIG_IGN);
+	worker_open(&in.ibuf);
+	while (in.state != WORKING)
+		worker_recv(&in.ibuf, rules, sizeof(rules) / sizeof(rules[0]),
+		    in.state, &in);
+	if ((stream = stream_new((int)in.start.hash)) == NULL)
+		fatal("stream_new");
+
+	memset(&opts, 0, sizeof(opts));
+	opts.proc = PROC_INFLATE;
+	opts.uid = args->uid;
+	opts.gid = args->gid;
+	opts.chroot = args->chroot;
+	opts.chroot_fd = -1;
+	memset(&ready, 0, sizeof(ready));
+	sandbox_enter(&opts, &ready);
+	worker_send(&in.ibuf, IMSG_READY, &ready, sizeof(ready));
+
+	error = stream_run(stream, in.in, in.out, in.start.max_out, &res);
+	if (error != UPD_OK)
+		inflate_fail(&in, error, &res);
+	memset(&done, 0, sizeof(done));
+	done.in = res.in;
+	done.out = res.out;
+	done.format = res.format;
+	memcpy(done.digest, res.digest, sizeof(done.digest));
+	worker_send(&in.ibuf, IMSG_INFLATE_DONE, &done, sizeof(done));
+	_exit(0);
+}

@@ -1,0 +1,38 @@
+/*
+ * From the compressed bytes on one descriptor to tar bytes on another.
+ */
+#ifndef UPD_STREAM_H
+#define UPD_STREAM_H
+
+#include <sys/types.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "proto.h"
+
+struct stream;
+
+struct stream_result {
+	uint64_t		 in;		/* bytes read */
+	uint64_t		 out;		/* bytes passed on */
+	enum archive_format	 format;
+	int			 sys_errno;	/* of a failure, or 0 */
+	char			 text[UPD_TEXT_SIZE];	/* of a failure */
+	uint8_t			 digest[UPD_DIGEST_LEN]; /* if asked */
+};
+
+/*
+ * Allocate all that is needed: buffers, decompressors and, with `hash`, a
+ * SHA-256 context (libcrypto reads its configuration file here: call it
+ * before the sandbox).  NULL with errno.  The caller frees it.
+ */
+struct stream	*stream_new(int);
+void		 stream_free(struct stream *);
+/*
+ * Read `in` to its end, write at most `max` bytes to `out`; blocks; used
+ * once.  UPD_OK when everything was good and has been written.
+ */
+enum upd_error	 stream_run(struct stream *, int, int, uint64_t,
+		    struct stream_result *);
+
+#endif

@@ -1,0 +1,542 @@
+/*
+ * net and probe: started, told their configuration, started again with a
+ * growing delay when they are lost.  What they send is checked by one table
+ * before anything here looks at it.
+ *
+ * net keeps no state worth keeping: after a restart it gets the current
+ * configuration and the same listening sockets.  Its requests die with it;
+ * an upload in flight fails, later stages of an update go on.
+ */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "imsgev.h"
+#include "log.h"
+#include "parent.h"
+#include "proto.h"
+#include "reap.h"
+#include "update.h"
+#include "util.h"
+#include "version.h"
+
+#define DELAY_MIN_MS	100		/* before a lost child comes back */
+#define DELAY_MAX_MS	10000
+#define STEADY_MS	60000		/* a child that lived so long is fine */
+
+enum net_state {
+	NET_WAITING = 0x1,		/* a configuration is on its way */
+	NET_SERVING = 0x2
+};
+
+struct child {
+	enum proc_type	 type;
+	struct proc	 proc;
+	struct event	 timer;
+	int		 running;
+	int		 exited;
+	uint32_t	 delay_ms;
+	uint64_t	 started;	/* monotonic ms */
+};
+
+static struct child	 net = { .type = PROC_NET };
+static struct child	 probe = { .type = PROC_PROBE };
+static enum net_state	 net_state = NET_SERVING;
+static void		(*conf_done)(const char *);
+static const struct config *conf_sent;	/* being tried; else env->conf */
+
+static int	 child_start(struct child *);
+static int	 got_ready(void *, struct imsg *);
+static int	 got_conf_ok(void *, struct imsg *);
+static int	 got_conf_bad(void *, struct imsg *);
+static int	 got_request(void *, struct imsg *);
+static int	 got_cancel(void *, struct imsg *);
+static int	 got_open(void *, struct imsg *);
+static int	 got_done(void *, struct imsg *);
+static int	 got_abort(void *, struct imsg *);
+static int	 got_probe(void *, struct imsg *);
+
+static const struct imsg_rule rules[] = {
+	{ IMSG_READY, PROC_NET, sizeof(struct msg_ready), 0, 0,
+	    ANY_STATE, got_ready },
+	{ IMSG_READY, PROC_PROBE, sizeof(struct msg_ready), 0, 0,
+	    ANY_STATE, got_ready },
+	{ IMSG_NET_OK, PROC_NET, 0, 0, 0, NET_WAITING, got_conf_ok },
+	{ IMSG_NET_BAD, PROC_NET, sizeof(struct msg_text), 0, 0,
+	    NET_WAITING, got_conf_bad },
+	{ IMSG_REQUEST, PROC_NET, sizeof(struct msg_request), 0, 0,
+	    ANY_STATE, got_request },
+	{ IMSG_CANCEL, PROC_NET, sizeof(struct msg_id), 0, 0,
+	    ANY_STATE, got_cancel },
+	{ IMSG_UPDATE_OPEN, PROC_NET, sizeof(struct msg_update_open), 0, 0,
+	    ANY_STATE, got_open },
+	{ IMSG_UPDATE_DONE, PROC_NET, sizeof(struct msg_update_done), 0, 0,
+	    ANY_STATE, got_done },
+	{ IMSG_UPDATE_ABORT, PROC_NET, sizeof(struct msg_update_abort), 0, 0,
+	    ANY_STATE, got_abort },
+	{ IMSG_PROBE_RESULT, PROC_PROBE, sizeof(struct msg_probe_result), 0,
+	    0, ANY_STATE, got_probe }
+};
+
+/* --- configuration of net ------------------------------------------- */
+
+static int
+send_file(enum net_file which, const char *path, char *text)
+{
+	struct msg_net_file	 m;
+	int			 fd;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1) {
+		snprintf(text, UPD_TEXT_SIZE, "open %s: %s", path,
+		    strerror(errno));
+		return -1;
+	}
+	memset(&m, 0, sizeof(m));
+	m.which = which;
+	strlcpy(m.name, path, sizeof(m.name));
+	return imsgev_compose(&net.proc.iev, IMSG_NET_FILE, fd, &m,
+	    sizeof(m));
+}
+
+static void
+send_listener(void *arg, int fd, const char *text)
+{
+	struct msg_net_listen	 m;
+	int			 copy;
+
+	memset(&m, 0, sizeof(m));
+	strlcpy(m.text, text, sizeof(m.text));
+	if ((copy = fcntl(fd, F_DUPFD_CLOEXEC, 3)) == -1)
+		log_warn("pass listening socket to net");
+	else
+		(void)imsgev_compose(&net.proc.iev, IMSG_NET_LISTEN, copy, &m,
+		    sizeof(m));
+}
+
+static int
+send_conf(const struct config *c, char *text)
+{
+	struct msg_net_conf	 m;
+	struct msg_net_permit	 mp;
+	struct permit_conf	*p;
+	struct imsgev		*iev = &net.proc.iev;
+
+	strlcpy(text, "cannot talk to net", UPD_TEXT_SIZE);
+	memset(&m, 0, sizeof(m));
+	m.connections = c->connections;
+	m.per_address = c->per_address;
+	m.header = c->header;
+	m.idle = c->idle;
+	m.body = c->body;
+	m.rate = c->rate;
+	m.need_sha256 = c->release_keys.n == 0;
+	strlcpy(m.version, UPD_VERSION, sizeof(m.version));
+	if (imsgev_compose(iev, IMSG_NET_CONF, -1, &m, sizeof(m)) == -1 ||
+	    send_file(NETFILE_CA, c->tls.ca, text) == -1 ||
+	    (c->tls.crl != NULL &&
+	    send_file(NETFILE_CRL, c->tls.crl, text) == -1) ||
+	    send_file(NETFILE_CERT, c->tls.cert, text) == -1 ||
+	    send_file(NETFILE_KEY, c->tls.key, text) == -1)
+		return -1;
+	TAILQ_FOREACH(p, &c->permits, entry) {
+		memset(&mp, 0, sizeof(mp));
+		mp.role = p->role;
+		mp.kind = p->kind;
+		strlcpy(mp.value, p->value, sizeof(mp.value));
+		if (imsgev_compose(iev, IMSG_NET_PERMIT, -1, &mp,
+		    sizeof(mp)) == -1)
+			return -1;
+	}
+	listen_each(send_listener, NULL);
+	if (imsgev_compose(iev, IMSG_NET_END, -1, NULL, 0) == -1)
+		return -1;
+	net_state = NET_WAITING;
+	return 0;
+}
+
+/*
+ * Try a configuration (its listening sockets are prepared); done("") once
+ * net uses it, or with the reason why it does not.
+ */
+int
+children_configure(const struct config *c, void (*done)(const char *),
+    char *text)
+{
+	if (TAILQ_EMPTY(&c->listeners) && !net.running) {
+		done("");
+		return 0;
+	}
+	if (!net.running && child_start(&net) == -1) {
+		strlcpy(text, "cannot start net", UPD_TEXT_SIZE);
+		return -1;
+	}
+	conf_done = done;
+	conf_sent = c;
+	if (send_conf(c, text) == -1) {
+		/* net holds half a stream: only a new one is sound. */
+		conf_done = NULL;
+		conf_sent = NULL;
+		proc_kill(&net.proc);
+		return -1;
+	}
+	return 0;
+}
+
+static void
+conf_answer(const char *text)
+{
+	void	(*done)(const char *) = conf_done;
+
+	conf_done = NULL;
+	conf_sent = NULL;
+	if (done != NULL)
+		done(text);
+}
+
+/* --- messages ------------------------------------------------------- */
+
+static int
+got_ready(void *arg, struct imsg *imsg)
+{
+	struct child	*c = arg;
+	struct procinfo	*info = &env->proc[c->type];
+
+	if (imsg_get_data(imsg, &info->ready, sizeof(info->ready)) == -1)
+		return -1;
+	info->seen = 1;
+	return 0;
+}
+
+static int
+got_conf_ok(void *arg, struct imsg *imsg)
+{
+	net_state = NET_SERVING;
+	conf_answer("");
+	return 0;
+}
+
+static int
+got_conf_bad(void *arg, struct imsg *imsg)
+{
+	struct msg_text	 m;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 || !PROTO_STR(m.text))
+		return -1;
+	net_state = NET_SERVING;
+	log_warnx("net refuses the configuration: %s", m.text);
+	conf_answer(m.text[0] != '\0' ? m.text : "refused by net");
+	return 0;
+}
+
+static int
+caller_isvalid(const struct msg_caller *c)
+{
+	return PROTO_STR(c->subject) && PROTO_STR(c->fingerprint) &&
+	    PROTO_STR(c->address);
+}
+
+static int
+got_request(void *arg, struct imsg *imsg)
+{
+	struct child		*c = arg;
+	struct msg_request	 m;
+	struct caller		*caller;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
+	    m.op >= OP_HISTORY || !PROTO_STR(m.agent) || !PROTO_STR(m.arg) ||
+	    !caller_isvalid(&m.caller))
+		return -1;
+	if ((caller = caller_new(&c->proc.iev, m.id, &m.caller)) != NULL)
+		ops_run(caller, &m);
+	return 0;
+}
+
+static int
+got_cancel(void *arg, struct imsg *imsg)
+{
+	struct child	*c = arg;
+	struct msg_id	 m;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1)
+		return -1;
+	caller_cancel(&c->proc.iev, m.id);
+	return 0;
+}
+
+static int
+got_open(void *arg, struct imsg *imsg)
+{
+	struct child		*c = arg;
+	struct msg_update_open	 m;
+	struct caller		*caller;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
+	    !PROTO_STR(m.agent) || !PROTO_STR(m.sha) ||
+	    !PROTO_STR(m.sha256) || m.length < -1 ||
+	    (m.sha256[0] != '\0' && !digest_ishex(m.sha256)) ||
+	    !caller_isvalid(&m.caller))
+		return -1;
+	if ((caller = caller_new(&c->proc.iev, m.id, &m.caller)) != NULL)
+		update_open(caller, &m);
+	return 0;
+}
+
+static int
+got_done(void *arg, struct imsg *imsg)
+{
+	struct child		*c = arg;
+	struct msg_update_done	 m;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
+	    !PROTO_STR(m.sha) || !PROTO_STR(m.sha256) ||
+	    (m.sha256[0] != '\0' && !digest_ishex(m.sha256)))
+		return -1;
+	update_done(&c->proc.iev, &m);
+	return 0;
+}
+
+static int
+got_abort(void *arg, struct imsg *imsg)
+{
+	struct child		*c = arg;
+	struct msg_update_abort	 m;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
+	    !PROTO_STR(m.text) || m.error == UPD_OK || m.error >= UPD_E__MAX)
+		return -1;
+	update_netabort(&c->proc.iev, &m);
+	return 0;
+}
+
+static int
+got_probe(void *arg, struct imsg *imsg)
+{
+	struct msg_probe_result	 m;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
+	    !PROTO_STR(m.text) || m.body_len > sizeof(m.body) ||
+	    m.healthy > 1)
+		return -1;
+	service_probe_result(&m);
+	return 0;
+}
+
+static int
+child_recv(struct imsgev *iev, struct imsg *imsg, void *arg)
+{
+	struct child		*c = arg;
+	const struct imsg_rule	*rule;
+	const char		*why;
+
+	rule = proto_check(rules, sizeof(rules) / sizeof(rules[0]), c->type,
+	    c->type == PROC_NET ? net_state : ANY_STATE, imsg, &why);
+	if (rule == NULL) {
+		log_warnx("refuse %s from %s: %s",
+		    imsg_name(imsg_get_type(imsg)), proc_name(c->type), why);
+		return -1;
+	}
+	if (rule->handler(c, imsg) == -1) {
+		log_warnx("refuse %s from %s: its content is not valid",
+		    imsg_name(imsg_get_type(imsg)), proc_name(c->type));
+		return -1;
+	}
+	return 0;
+}
+
+/* --- life ----------------------------------------------------------- */
+
+static void
+child_again(int fd, short ev, void *arg)
+{
+	struct child	*c = arg;
+	char		 text[UPD_TEXT_SIZE];
+
+	env->proc[c->type].restarts++;
+	if (child_start(c) == -1 || (c->type == PROC_NET &&
+	    send_conf(env->conf, text) == -1))
+		log_warnx("start %s again", proc_name(c->type));
+}
+
+static void
+child_lost(struct child *c)
+{
+	struct timeval	 tv;
+
+	if (!c->running || !c->exited || c->proc.iev.open)
+		return;
+	c->running = 0;
+	c->proc.pid = 0;
+	env->proc[c->type].pid = 0;
+	if (c->type == PROC_NET) {
+		net_state = NET_SERVING;
+		update_lost(&c->proc.iev);
+		caller_lost(&c->proc.iev);
+		conf_answer("net was lost");
+	} else
+		service_probe_lost();
+	if (env->stopping || (c->type == PROC_NET &&
+	    TAILQ_EMPTY(&env->conf->listeners)))
+		return;
+	if (time_mono_ms() - c->started >= STEADY_MS || c->delay_ms == 0)
+		c->delay_ms = DELAY_MIN_MS;
+	else if ((c->delay_ms *= 2) > DELAY_MAX_MS)
+		c->delay_ms = DELAY_MAX_MS;
+	log_warnx("%s was lost, start it again in %u ms",
+	    proc_name(c->type), c->delay_ms);
+	tv.tv_sec = c->delay_ms / 1000;
+	tv.tv_usec = (c->delay_ms % 1000) * 1000;
+	evtimer_set(&c->timer, child_again, c);
+	evtimer_add(&c->timer, &tv);
+}
+
+static void
+child_exited(void *arg, pid_t pid, int status)
+{
+	struct child	*c = arg;
+
+	c->exited = 1;
+	imsgev_close(&c->proc.iev);
+	child_lost(c);
+}
+
+static void
+child_dead(struct imsgev *iev, int broken, void *arg)
+{
+	struct child	*c = arg;
+
+	if (broken)
+		log_warnx("kill %s: it broke its protocol",
+		    proc_name(c->type));
+	if (!c->exited)
+		proc_kill(&c->proc);
+	child_lost(c);
+}
+
+static int
+child_start(struct child *c)
+{
+	struct procinfo		*info = &env->proc[c->type];
+	struct proc_args	 args;
+
+	children_procargs(c->type, &args);
+	c->exited = 0;
+	if (proc_start(&c->proc, c->type, &args, child_recv, child_dead,
+	    c) == -1)
+		goto fail;
+	if (reap_add(c->proc.pid, child_exited, c) == -1) {
+		proc_kill(&c->proc);
+		goto fail;
+	}
+	c->running = 1;
+	c->started = time_mono_ms();
+	info->pid = c->proc.pid;
+	info->since = time_real_us();
+	return 0;
+fail:
+	/* Try again later, as if it had been lost. */
+	c->running = c->exited = 1;
+	c->started = time_mono_ms();
+	child_lost(c);
+	return -1;
+}
+
+void
+children_procargs(enum proc_type type, struct proc_args *args)
+{
+	int	 unpacker = type == PROC_INFLATE || type == PROC_UNPACK;
+
+	memset(args, 0, sizeof(*args));
+	args->uid = unpacker ? env->unpack_uid : env->uid;
+	args->gid = unpacker ? env->unpack_gid : env->gid;
+	args->chroot = type == PROC_UNPACK ? "" : env->conf->chroot;
+	args->verbose = log_getverbose();
+	args->to_stderr = env->foreground;
+}
+
+/* probe; net comes with its configuration. */
+int
+children_start(void)
+{
+	return child_start(&probe);
+}
+
+void
+children_stop(void)
+{
+	proc_kill(&net.proc);
+	proc_kill(&probe.proc);
+}
+
+void
+children_verbose(int level)
+{
+	struct msg_verbose	 m = { .level = (uint32_t)level };
+
+	if (net.running && net.proc.iev.open)
+		(void)imsgev_compose(&net.proc.iev, IMSG_VERBOSE, -1, &m,
+		    sizeof(m));
+	if (probe.running && probe.proc.iev.open)
+		(void)imsgev_compose(&probe.proc.iev, IMSG_VERBOSE, -1, &m,
+		    sizeof(m));
+}
+
+/* --- probe ---------------------------------------------------------- */
+
+static int
+probe_file(uint32_t id, enum probe_file which, const char *path, char *text)
+{
+	struct msg_probe_file	 m;
+	int			 fd;
+
+	if (path == NULL)
+		return 0;
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1) {
+		snprintf(text, UPD_TEXT_SIZE, "open %s: %s", path,
+		    strerror(errno));
+		return -1;
+	}
+	m.id = id;
+	m.which = which;
+	return imsgev_compose(&probe.proc.iev, IMSG_PROBE_FILE, fd, &m,
+	    sizeof(m));
+}
+
+/* The certificates are opened for each sequence: renewed ones count at
+ * once. */
+int
+probe_start(struct msg_probe_start *m, const struct health_conf *h,
+    char *text)
+{
+	struct msg_id	 id = { .id = m->id };
+
+	strlcpy(text, "the probe process is not running", UPD_TEXT_SIZE);
+	if (!probe.running || !probe.proc.iev.open ||
+	    imsgev_compose(&probe.proc.iev, IMSG_PROBE_START, -1, m,
+	    sizeof(*m)) == -1)
+		return -1;
+	if (h->kind == HEALTH_HTTPS && (
+	    probe_file(m->id, PROBEFILE_CA, h->ca, text) == -1 ||
+	    probe_file(m->id, PROBEFILE_CERT, h->cert, text) == -1 ||
+	    probe_file(m->id, PROBEFILE_KEY, h->key, text) == -1)) {
+		probe_cancel(m->id);
+		return -1;
+	}
+	return imsgev_compose(&probe.proc.iev, IMSG_PROBE_GO, -1, &id,
+	    sizeof(id));
+}
+
+void
+probe_cancel(uint32_t i)
+{
+	struct msg_id	 id = { .id = i };
+
+	if (probe.running && probe.proc.iev.open)
+		(void)imsgev_compose(&probe.proc.iev, IMSG_PROBE_CANCEL, -1,
+		    &id, sizeof(id));
+}

@@ -1,0 +1,216 @@
+/*
+ * Containment, best first: a box of the system (cgroup v2), which nothing
+ * leaves; else a sweep over all processes for our mark in the environment
+ * or for the session, with us as subreaper so that orphans are collected;
+ * else the process group alone.  The group is signalled at every level.
+ *
+ * A process group's number may be reused once the group is empty and its
+ * leader collected.  So pgid becomes 0 as soon as the group is seen empty,
+ * and it is looked at again at once after the leader was collected.
+ */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../config.h"
+#include "contain.h"
+#include "log.h"
+#include "reap.h"
+
+/* In common/compat/contain.h: the system's part. */
+#include "compat/contain.h"
+
+#define COMMAND_SWEEP	16	/* commands of a lost daemon looked for */
+
+static const char *const level_names[] = {
+	[CONTAIN_CGROUP]	= "cgroup",
+	[CONTAIN_SUBREAPER]	= "subreaper",
+	[CONTAIN_GROUP]		= "group",
+};
+_Static_assert(sizeof(level_names) / sizeof(level_names[0]) ==
+    CONTAIN__MAX, "a name for each level");
+
+static char	 prefix[32] = "updaterd";
+
+const char *
+contain_levelname(enum contain_level level)
+{
+	return level < CONTAIN__MAX ? level_names[level] : "unknown";
+}
+
+void
+contain_setup(const char *run_path)
+{
+	struct contain	 c;
+	uint32_t	 h = 2166136261U;	/* FNV-1a, 32 bits */
+	const char	*p;
+	int		 i;
+
+	strlcpy(prefix, "updaterd", sizeof(prefix));
+	if (strcmp(run_path, CONF_RUN) != 0) {
+		for (p = run_path; *p != '\0'; p++)
+			h = (h ^ (unsigned char)*p) * 16777619U;
+		snprintf(prefix, sizeof(prefix), "updaterd-%08x", h);
+	}
+	for (i = 0; i < COMMAND_SWEEP; i++) {
+		contain_initcommand(&c, i);
+		contain_prepare(&c);
+		contain_kill(&c);
+		contain_close(&c);
+	}
+}
+
+static const char *
+box_name(const struct contain *c)
+{
+	return c->mark + sizeof(CONTAIN_VAR) - 1;
+}
+
+void
+contain_init(struct contain *c, const char *name)
+{
+	memset(c, 0, sizeof(*c));
+	c->box = -1;
+	c->level = CONTAIN_GROUP;
+	snprintf(c->mark, sizeof(c->mark), CONTAIN_VAR "%s.%s", prefix,
+	    name);
+}
+
+void
+contain_initcommand(struct contain *c, int n)
+{
+	char	 name[32];
+
+	/* The dot keeps it apart from every service. */
+	snprintf(name, sizeof(name), "command.%d", n);
+	contain_init(c, name);
+}
+
+static enum contain_level
+without_box(void)
+{
+	static int	 can_sweep = -1;
+
+	/* No session 0, and no mark without a name: it finds nothing. */
+	if (can_sweep == -1)
+		can_sweep = stray_sweep(CONTAIN_VAR, 0, 0) != -1;
+	return can_sweep ? CONTAIN_SUBREAPER : CONTAIN_GROUP;
+}
+
+void
+contain_prepare(struct contain *c)
+{
+	if (c->box != -1)
+		return;
+	c->box = box_open(box_name(c), c->path, sizeof(c->path));
+	if (c->box != -1) {
+		c->level = CONTAIN_CGROUP;
+		return;
+	}
+	c->path[0] = '\0';
+	c->level = without_box();
+}
+
+pid_t
+contain_fork(struct contain *c)
+{
+	pid_t	 pid = -1;
+
+	contain_prepare(c);
+	if (c->box != -1 && (pid = box_fork(c->box)) == -1) {
+		log_warn("fork into %s", c->path);
+		contain_close(c);
+		c->level = without_box();
+	}
+	if (pid == -1)
+		pid = fork();
+	if (pid > 1)
+		c->pgid = pid;
+	return pid;
+}
+
+void
+contain_adopt(struct contain *c, pid_t pid)
+{
+	c->pgid = getpgid(pid) == pid ? pid : 0;
+	c->box = box_find(pid, box_name(c), c->path, sizeof(c->path));
+	if (c->box != -1) {
+		c->level = CONTAIN_CGROUP;
+		return;
+	}
+	c->path[0] = '\0';
+	c->level = without_box();
+}
+
+void
+contain_signal(struct contain *c, pid_t pid, uint64_t start, int sig)
+{
+	/* The leader of a session cannot leave its group: the pid being
+	 * the right one, so is the group. */
+	if (pid < 2 || (start != 0 && pid_starttime(pid) != start))
+		return;
+	if (c->pgid == pid && kill(-c->pgid, sig) == 0)
+		return;
+	/* Not yet at its setsid(2), or no leader of a group. */
+	if (pid_signal(pid, start, sig, pid_starttime) == -1 &&
+	    errno != ESRCH)
+		log_warn("signal %d to process %d", sig, (int)pid);
+}
+
+/* Forget a group that is empty. */
+static void
+check_group(struct contain *c)
+{
+	if (c->pgid > 1 && kill(-c->pgid, 0) == -1 && errno == ESRCH)
+		c->pgid = 0;
+}
+
+void
+contain_kill(struct contain *c)
+{
+	if (c->box != -1 && box_kill(c->box) == -1)
+		log_warn("kill all in %s", c->path);
+	if (c->level == CONTAIN_SUBREAPER)
+		(void)stray_sweep(c->mark, c->pgid, SIGKILL);
+	if (c->pgid > 1)
+		kill(-c->pgid, SIGKILL);
+}
+
+int
+contain_empty(struct contain *c)
+{
+	int	 n;
+
+	check_group(c);
+	switch (c->level) {
+	case CONTAIN_CGROUP:
+		n = box_populated(c->box);
+		break;
+	case CONTAIN_SUBREAPER:
+		/* Unlike kill(2) it does not count zombies. */
+		n = stray_sweep(c->mark, c->pgid, 0);
+		break;
+	default:
+		n = -1;
+	}
+	if (n == -1)
+		n = c->pgid != 0;
+	if (n == 0)
+		c->pgid = 0;
+	return n == 0;
+}
+
+void
+contain_close(struct contain *c)
+{
+	if (c->box != -1)
+		close(c->box);
+	c->box = -1;
+	box_remove(c->path);
+	c->path[0] = '\0';
+	c->pgid = 0;
+}

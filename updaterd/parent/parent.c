@@ -1,0 +1,477 @@
+/*
+ * The privileged parent: start, signals, reload, stop.
+ *
+ * Order at start: configuration, users, directories and the lock that makes
+ * us the only one, daemon(3), control socket, listening sockets, probe and
+ * net, then each agent's store is brought in order (recover.c) and its
+ * services started.  Only when net serves is the service manager told.
+ *
+ * It parses nothing that came from outside: only its configuration and its
+ * own state files, all of them root's.
+ */
+#include <sys/types.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "parent.h"
+#include "reap.h"
+#include "update.h"
+#include "util.h"
+
+struct parent		*env;
+
+static struct event	 ev_hup, ev_term, ev_int, ev_usr1;
+static int		 runfd = -1, servicesfd = -1;
+static struct config	*reload_conf;		/* net is trying it */
+static void		(*reload_done)(void *, const char *);
+static void		*reload_arg;
+static int		 reload_wanted;		/* HUP came during an update */
+static int		 starting = 1;
+
+static void	 reload_result(const char *);
+
+/* --- agents --------------------------------------------------------- */
+
+struct agent *
+parent_agent(const char *name)
+{
+	struct agent	*a, *only = NULL;
+	int		 n = 0;
+
+	TAILQ_FOREACH(a, &env->agents, entry) {
+		if (a->gone)
+			continue;
+		if (strcmp(a->conf->name, name[0] ? name : "default") == 0)
+			return a;
+		only = a;
+		n++;
+	}
+	return name[0] == '\0' && n == 1 ? only : NULL;
+}
+
+static void
+agent_open(struct agent *a)
+{
+	a->store = store_open(a->conf->root, a->conf->keep, a->text);
+	if (a->store == NULL)
+		log_warnx("agent %s is out of order: %s", a->conf->name,
+		    a->text);
+}
+
+/* Make the agents fit env->conf.  Those that are new are recovered. */
+static void
+agents_configure(void)
+{
+	struct agent_conf	*conf;
+	struct agent		*a, *next;
+	int			 is_new;
+
+	TAILQ_FOREACH_SAFE(a, &env->agents, entry, next) {
+		conf = config_agent(env->conf, a->gone ? "" : a->conf->name);
+		if (conf != NULL && strcmp(conf->root, a->conf->root) == 0)
+			continue;
+		/* service_configure() stops what it has no conf for. */
+		a->gone = 1;
+		service_configure(a);
+	}
+	TAILQ_FOREACH(conf, &env->conf->agents, entry) {
+		TAILQ_FOREACH(a, &env->agents, entry)
+			if (!a->gone && strcmp(a->conf->name, conf->name) ==
+			    0 && strcmp(a->conf->root, conf->root) == 0)
+				break;
+		is_new = a == NULL;
+		if (is_new) {
+			if ((a = calloc(1, sizeof(*a))) == NULL)
+				fatal("configure agent %s", conf->name);
+			TAILQ_INIT(&a->instances);
+			TAILQ_INSERT_TAIL(&env->agents, a, entry);
+		}
+		a->conf = conf;
+		if (a->store == NULL) {
+			agent_open(a);
+			is_new = 1;
+		} else
+			a->store->keep = conf->keep;
+		service_configure(a);
+		if (is_new)
+			recover_agent(a);
+		else
+			service_start_wanted(a);
+	}
+	recover_next();
+}
+
+/* --- directories ---------------------------------------------------- */
+
+/* Open a directory of ours, made when missing; -1 and the cure is logged. */
+static int
+dir_open(int at, const char *path, mode_t mode)
+{
+	struct stat	 st;
+	int		 fd;
+
+	if (mkdirat(at, path, mode) == -1 && errno != EEXIST) {
+		log_warn("make directory %s", path);
+		return -1;
+	}
+	if ((fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC)) == -1 || fstat(fd, &st) == -1) {
+		log_warn("open directory %s", path);
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+		log_warnx("directory %s must belong to root and be writable "
+		    "by root only: chown root %s; chmod go-w %s", path, path,
+		    path);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+dirs_open(void)
+{
+	int	 fd, lock;
+
+	if ((env->statefd = dir_open(AT_FDCWD, env->conf->state, 0700)) ==
+	    -1 || (servicesfd = dir_open(env->statefd, "services", 0700)) ==
+	    -1 || (runfd = dir_open(AT_FDCWD, CONF_RUN, 0755)) == -1 ||
+	    (fd = dir_open(AT_FDCWD, env->conf->chroot, 0755)) == -1)
+		return -1;
+	close(fd);
+	/* Held as long as we live; not inherited by anything that execs. */
+	if ((lock = openat(env->statefd, "lock", O_RDWR | O_CREAT | O_CLOEXEC |
+	    O_NOFOLLOW, 0600)) == -1) {
+		log_warn("open %s/lock", env->conf->state);
+		return -1;
+	}
+	if (flock(lock, LOCK_EX | LOCK_NB) == -1) {
+		if (errno == EWOULDBLOCK)
+			log_warnx("another updaterd works on %s",
+			    env->conf->state);
+		else
+			log_warn("lock %s/lock", env->conf->state);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+users_check(const struct config *c, char *text)
+{
+	const struct agent_conf		*a;
+	const struct service_conf	*s;
+	uid_t				 uid;
+	gid_t				 gid;
+	const char			*who = NULL;
+
+	if (user_lookup(c->user, &uid, &gid) == -1)
+		who = c->user;
+	else if (user_lookup(c->unpack_user, &uid, &gid) == -1)
+		who = c->unpack_user;
+	TAILQ_FOREACH(a, &c->agents, entry) {
+		if (a->install_user != NULL &&
+		    user_lookup(a->install_user, &uid, &gid) == -1)
+			who = a->install_user;
+		TAILQ_FOREACH(s, &a->services, entry)
+			if (s->user != NULL &&
+			    user_lookup(s->user, &uid, &gid) == -1)
+				who = s->user;
+	}
+	if (who == NULL)
+		return 0;
+	snprintf(text, UPD_TEXT_SIZE, "user %s does not exist: make it with "
+	    "useradd -r %s", who, who);
+	return -1;
+}
+
+/* --- reload --------------------------------------------------------- */
+
+/* What cannot change while we run; its name, or NULL. */
+static const char *
+fixed_changed(const struct config *a, const struct config *b)
+{
+	if (strcmp(a->user, b->user) != 0)
+		return "user";
+	if (strcmp(a->unpack_user, b->unpack_user) != 0)
+		return "unpack user";
+	if (strcmp(a->chroot, b->chroot) != 0)
+		return "chroot";
+	if (strcmp(a->state, b->state) != 0)
+		return "state";
+	if (strcmp(a->control, b->control) != 0 ||
+	    (a->control_group == NULL) != (b->control_group == NULL) ||
+	    (a->control_group != NULL && strcmp(a->control_group,
+	    b->control_group) != 0))
+		return "control";
+	return NULL;
+}
+
+int
+parent_reload(void (*done)(void *, const char *), void *arg, char *text)
+{
+	struct config	*c;
+	const char	*what;
+	char		 tell[64];
+
+	if (reload_conf != NULL || starting) {
+		strlcpy(text, "a reload is under way", UPD_TEXT_SIZE);
+		return -1;
+	}
+	if (update_current() != NULL) {
+		strlcpy(text, "an update is in flight: reload when it is done",
+		    UPD_TEXT_SIZE);
+		return -1;
+	}
+	log_info("reload %s", env->conf->path);
+	if ((c = config_parse(env->conf->path)) == NULL) {
+		snprintf(text, UPD_TEXT_SIZE, "%s has errors: see the log, or "
+		    "updaterd -n; the old configuration stays in use",
+		    env->conf->path);
+		return -1;
+	}
+	if ((what = fixed_changed(env->conf, c)) != NULL) {
+		snprintf(text, UPD_TEXT_SIZE, "%s cannot change while updaterd "
+		    "runs: restart it; the old configuration stays in use",
+		    what);
+		goto fail;
+	}
+	if (users_check(c, text) == -1 || listen_prepare(c, text) == -1)
+		goto fail;
+	snprintf(tell, sizeof(tell), "RELOADING=1\nMONOTONIC_USEC=%llu",
+	    (unsigned long long)time_mono_us());
+	sdnotify(tell);
+	reload_conf = c;
+	reload_done = done;
+	reload_arg = arg;
+	if (children_configure(c, reload_result, text) == -1) {
+		reload_conf = NULL;
+		listen_abandon();
+		sdnotify("READY=1");
+		goto fail;
+	}
+	return 0;
+fail:
+	config_free(c);
+	return -1;
+}
+
+static void
+reload_result(const char *text)
+{
+	struct config	*old = env->conf;
+
+	sdnotify("READY=1");
+	if (text[0] != '\0') {
+		listen_abandon();
+		config_free(reload_conf);
+		reload_conf = NULL;
+	} else {
+		listen_commit();
+		env->conf = reload_conf;
+		reload_conf = NULL;
+		agents_configure();
+		config_free(old);
+		log_notice("reloaded %s", env->conf->path);
+	}
+	reload_done(reload_arg, text);
+}
+
+static void
+hup_done(void *arg, const char *text)
+{
+	if (text[0] != '\0')
+		log_warnx("reload: %s", text);
+}
+
+static void
+sig_hup(int sig, short ev, void *arg)
+{
+	char	 text[UPD_TEXT_SIZE];
+
+	if (update_current() != NULL) {
+		log_info("reload after the update in flight");
+		reload_wanted = 1;
+	} else if (parent_reload(hup_done, NULL, text) == -1)
+		log_warnx("reload: %s", text);
+}
+
+/* --- stop ----------------------------------------------------------- */
+
+static void
+stopped(void *arg)
+{
+	log_notice("stopped");
+	control_close();
+	exit(0);
+}
+
+static void
+stop_services(void)
+{
+	children_stop();
+	service_shutdown(env->conf->shutdown_keep, stopped, NULL);
+}
+
+/*
+ * TERM: an update that has not touched the running release yet is aborted
+ * and answered; one that has is finished by the next start from its journal.
+ */
+static void
+sig_term(int sig, short ev, void *arg)
+{
+	const struct update	*u;
+
+	if (env->stopping)
+		return;
+	env->stopping = 1;
+	log_notice("stop on signal %d", sig);
+	sdnotify("STOPPING=1");
+	update_shutdown();
+	u = update_current();
+	if (u == NULL || u->state != UPDATE_CLEANING)
+		stop_services();	/* else parent_idle() does */
+}
+
+void
+parent_idle(void)
+{
+	char	 text[UPD_TEXT_SIZE];
+
+	if (env->stopping) {
+		stop_services();
+		return;
+	}
+	recover_next();
+	if (reload_wanted && update_current() == NULL) {
+		reload_wanted = 0;
+		if (parent_reload(hup_done, NULL, text) == -1)
+			log_warnx("reload: %s", text);
+	}
+}
+
+static void
+sig_usr1(int sig, short ev, void *arg)
+{
+	log_reopen();
+	service_reopen();
+	log_info("reopened logs");
+}
+
+void
+parent_setverbose(int level)
+{
+	log_setverbose(level > env->verbose ? level : env->verbose);
+	children_verbose(log_getverbose());
+}
+
+/* --- start ---------------------------------------------------------- */
+
+static void
+serving(const char *text)
+{
+	if (text[0] != '\0') {
+		log_warnx("cannot serve: %s", text);
+		/* Not running is what the operator must see at a start. */
+		children_stop();
+		control_close();
+		exit(1);
+	}
+	starting = 0;
+	listen_commit();
+	agents_configure();
+	log_notice("serving");
+	sdnotify("READY=1");
+}
+
+static void
+signals_init(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal_set(&ev_hup, SIGHUP, sig_hup, NULL);
+	signal_set(&ev_term, SIGTERM, sig_term, NULL);
+	signal_set(&ev_int, SIGINT, sig_term, NULL);
+	signal_set(&ev_usr1, SIGUSR1, sig_usr1, NULL);
+	signal_add(&ev_hup, NULL);
+	signal_add(&ev_term, NULL);
+	signal_add(&ev_int, NULL);
+	signal_add(&ev_usr1, NULL);
+}
+
+static void
+service_event(const char *name, json_t *event)
+{
+	control_event(name, event);
+}
+
+void
+parent_main(struct config *conf, int foreground, int verbose)
+{
+	static struct parent	 parent;
+	struct service_env	 senv;
+	char			 text[UPD_TEXT_SIZE];
+
+	env = &parent;
+	env->conf = conf;
+	env->foreground = foreground;
+	env->verbose = verbose;
+	env->since = time_real_us();
+	TAILQ_INIT(&env->agents);
+
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	umask(022);
+	log_init("updaterd", 1, verbose);
+	log_procname("parent");
+	if (users_check(conf, text) == -1)
+		fatalx("%s", text);
+	user_lookup(conf->user, &env->uid, &env->gid);
+	user_lookup(conf->unpack_user, &env->unpack_uid, &env->unpack_gid);
+	if (env->uid == 0 || env->unpack_uid == 0 ||
+	    env->uid == env->unpack_uid)
+		fatalx("user and unpack user must be two users, not root");
+	if (dirs_open() == -1)
+		exit(1);
+	if (listen_prepare(conf, text) == -1)
+		fatalx("%s", text);
+	if (!foreground && daemon(0, 0) == -1)
+		fatal("daemon");
+	log_init("updaterd", foreground, verbose);
+	env->proc[PROC_PARENT].pid = getpid();
+	env->proc[PROC_PARENT].since = env->since;
+	setproctitle("parent");
+
+	event_init();
+	signals_init();
+	reap_init();
+	sdnotify_init();
+	if (control_init(conf->control, conf->control_group) == -1)
+		fatal("listen on %s", conf->control);
+	memset(&senv, 0, sizeof(senv));
+	senv.statefd = servicesfd;
+	senv.runfd = runfd;
+	senv.run_path = CONF_RUN;
+	senv.probe_start = probe_start;
+	senv.probe_cancel = probe_cancel;
+	senv.event = service_event;
+	service_init(&senv);
+	log_notice("start");
+	(void)children_start();
+	if (children_configure(conf, serving, text) == -1)
+		fatalx("%s", text);
+	event_dispatch();
+	fatalx("event loop ended");
+}

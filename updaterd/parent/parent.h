@@ -1,0 +1,150 @@
+/*
+ * What the files of the privileged parent share.
+ */
+#ifndef UPD_PARENT_H
+#define UPD_PARENT_H
+
+#include <sys/types.h>
+#include <sys/queue.h>
+#include <event.h>
+#include <jansson.h>
+
+#include "../config.h"
+#include "../proc.h"
+#include "release.h"
+#include "service.h"
+
+TAILQ_HEAD(instances, instance);
+TAILQ_HEAD(callers, caller);
+
+struct agent {
+	TAILQ_ENTRY(agent)	 entry;
+	struct agent_conf	*conf;		/* in parent->conf */
+	struct store		*store;		/* NULL: broken, see text */
+	struct instances	 instances;	/* service.c's */
+	void			*service_priv;	/* service.c's */
+	int			 gone;		/* no longer configured */
+	char			 text[UPD_TEXT_SIZE];	/* why store is NULL */
+	char			 last_error[UPD_TEXT_SIZE];
+	int64_t			 last_error_at;	/* wall microseconds */
+};
+TAILQ_HEAD(agents, agent);
+
+/*
+ * Who waits for an answer: a request of net, or of a control client
+ * (request.c).  Whoever holds a caller answers it exactly once; that frees
+ * it.  The peer may have gone in the meantime: answering is then silent.
+ */
+struct caller {
+	TAILQ_ENTRY(caller)	 entry;
+	struct msg_caller	 who;
+	uint32_t		 id;
+	uid_t			 uid;		/* control: peer's; net: -1 */
+	struct imsgev		*iev;		/* NULL: the peer has gone */
+};
+
+/* request.c */
+struct caller	*caller_new(struct imsgev *, uint32_t,
+		    const struct msg_caller *);
+/* The channel has gone: its callers are answered into the void. */
+void		 caller_lost(struct imsgev *);
+/* One request was cancelled by its channel; likewise. */
+void		 caller_cancel(struct imsgev *, uint32_t);
+/* Answer in whole; the json reference is stolen, the caller freed. */
+void		 caller_reply(struct caller *, int, json_t *);
+/* {"detail": text} with the error's HTTP status. */
+void		 caller_error(struct caller *, enum upd_error, const char *);
+/* Answer with a file; the descriptor is handed over, the caller freed. */
+void		 caller_reply_fd(struct caller *, int, uint64_t,
+		    const char *);
+/* One line of a stream (monitor); the caller stays.  Reference stolen. */
+void		 caller_line(struct caller *, json_t *);
+/* Of an update: go on (the pipe's write end is handed over), a step, stop
+ * sending.  A caller that is NULL is fine. */
+void		 caller_go(struct caller *, int);
+void		 caller_event(struct caller *, const char *, uint64_t);
+void		 caller_stop(struct caller *);
+
+/* One of our processes, for status. */
+struct procinfo {
+	pid_t			 pid;		/* 0: not running */
+	int64_t			 since;		/* wall microseconds */
+	uint32_t		 restarts;
+	struct msg_ready	 ready;		/* the last that was sent */
+	int			 seen;		/* ready is valid */
+};
+
+struct parent {
+	struct config		*conf;
+	struct agents		 agents;
+	struct procinfo		 proc[PROC__MAX];
+	uid_t			 uid, unpack_uid;
+	gid_t			 gid, unpack_gid;
+	int			 statefd;	/* <state>/ */
+	int			 foreground;	/* -d */
+	int			 verbose;
+	int			 stopping;
+	int64_t			 since;		/* wall microseconds */
+};
+extern struct parent *env;
+
+/* parent.c */
+void		 parent_main(struct config *, int, int)
+		    __attribute__((noreturn));
+struct agent	*parent_agent(const char *);	/* "" the default one */
+/* Read the configuration again.  0 begun (done is called later with ""),
+ * or -1 and text says why not. */
+int		 parent_reload(void (*)(void *, const char *), void *, char *);
+void		 parent_setverbose(int);
+/* An update has ended: a reload or a stop may be waiting for that. */
+void		 parent_idle(void);
+
+/* children.c: net and probe */
+int		 children_start(void);
+void		 children_stop(void);
+/* Send net a configuration; done(text) with "" or why it was refused.
+ * At most one at a time.  0, or -1 with text. */
+int		 children_configure(const struct config *,
+		    void (*)(const char *), char *);
+void		 children_verbose(int);
+void		 children_procargs(enum proc_type, struct proc_args *);
+/* For struct service_env. */
+int		 probe_start(struct msg_probe_start *,
+		    const struct health_conf *, char *);
+void		 probe_cancel(uint32_t);
+
+/* listen.c: the listening sockets, kept over reloads and restarts of net */
+int		 listen_prepare(const struct config *, char *);	/* 0 or -1 */
+void		 listen_commit(void);	/* the prepared set is in use now */
+void		 listen_abandon(void);	/* forget the prepared set */
+/* fn(arg, fd, text) per socket of the prepared set, or else the current. */
+void		 listen_each(void (*)(void *, int, const char *), void *);
+
+/* control.c */
+int		 control_init(const char *, const char *);	/* 0 or -1 */
+void		 control_close(void);
+/* Tell every monitor: {"time":..,"event":name, ...}; reference stolen. */
+void		 control_event(const char *, json_t *);
+int		 control_monitor(struct caller *);
+
+/* ops.c */
+void		 ops_run(struct caller *, const struct msg_request *);
+
+/* status.c */
+json_t		*status_json(void);
+json_t		*status_agents(void);
+json_t		*status_health(struct agent *);
+
+/* recover.c: bring an agent's store in order at start, then its services */
+void		 recover_agent(struct agent *);
+void		 recover_next(void);	/* verdicts still open, one by one */
+
+/* users.c: 0 and both ids, or -1 (no such user or group). */
+int		 user_lookup(const char *, uid_t *, gid_t *);
+int		 group_lookup(const char *, gid_t *);
+
+/* sdnotify.c: a line to the service manager, if there is one. */
+void		 sdnotify_init(void);
+void		 sdnotify(const char *);
+
+#endif

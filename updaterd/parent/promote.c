@@ -1,0 +1,478 @@
+/*
+ * From a sealed tree to a verdict, and back if it is bad.
+ *
+ *	commit		tree, manifest, <id>.json in place, journal PROMOTE
+ *	stop		the services of the agent, planned
+ *	flip		previous, then current; fsync of the root
+ *	start, probe	verdict
+ *	good		<id>.json says good, journal removed: durable; answer
+ *	bad		the old tree is compared with its manifest, journal
+ *			ROLLBACK, stop, flip back, start, probe; <id>.json
+ *			says failed, journal removed; answer
+ *
+ * A rollback that was asked for is the same with an old release as target
+ * and the comparison first: a release that differs is not started.  When
+ * the way back leads to a release that ran until a moment ago, a difference
+ * is reported but does not keep the host down.
+ */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "log.h"
+#include "parent.h"
+#include "proto.h"
+#include "update.h"
+#include "util.h"
+
+#define TAIL_BYTES	(64 * 1024)	/* of services' output in an answer */
+
+static void	 promote_stop(struct update *);
+static void	 promote_verdict(void *, int, json_t *);
+static void	 go_back(struct update *);
+
+/* --- verify --------------------------------------------------------- */
+
+/* Compare a release with its manifest in an unprivileged process; gone()
+ * looks at u->unpack.  0, or -1 with u->damage. */
+static int
+verify_start(struct update *u, const char *id, void (*gone)(void *))
+{
+	struct store		*s = u->agent->store;
+	struct msg_unpack_start	 m;
+	int			 dir, manifest;
+
+	if ((manifest = release_manifest(s, id)) == -1) {
+		snprintf(u->damage, sizeof(u->damage),
+		    "release %s: its manifest cannot be read: %s", id,
+		    strerror(errno));
+		return -1;
+	}
+	if ((dir = release_open(s, id)) == -1) {
+		snprintf(u->damage, sizeof(u->damage),
+		    "release %s: its tree cannot be opened: %s", id,
+		    strerror(errno));
+		close(manifest);
+		return -1;
+	}
+	memset(&m, 0, sizeof(m));
+	m.mode = UNPACK_VERIFY;
+	m.max_files = u->agent->conf->files;
+	m.max_bytes = u->agent->conf->unpacked;
+	u->unpack.on_fail = NULL;
+	u->unpack.on_gone = gone;
+	u->unpack.arg = u;
+	if (worker_unpack(&u->unpack, &m, dir, manifest, -1) == -1) {
+		strlcpy(u->damage, "cannot start unpack to verify",
+		    sizeof(u->damage));
+		return -1;
+	}
+	return 0;
+}
+
+/* 1 if the release is as its manifest says; else u->damage tells. */
+static int
+verify_ok(struct update *u, const char *id)
+{
+	if (worker_ok(&u->unpack))
+		return 1;
+	snprintf(u->damage, sizeof(u->damage), "release %s differs from its "
+	    "manifest: %s%s%s", id, u->unpack.fail.path,
+	    u->unpack.fail.path[0] ? ": " : "", u->unpack.fail.text);
+	return 0;
+}
+
+/* --- answers -------------------------------------------------------- */
+
+static json_t *
+timings(const struct update *u)
+{
+	uint64_t	 now = time_mono_ms();
+	json_t		*o = json_object();
+
+	if (u->t_received)
+		json_object_set_new(o, "receive",
+		    json_integer((json_int_t)(u->t_received - u->t_open)));
+	if (u->t_sealed)
+		json_object_set_new(o, "seal",
+		    json_integer((json_int_t)(u->t_sealed - u->t_received)));
+	if (u->t_installed)
+		json_object_set_new(o, "install",
+		    json_integer((json_int_t)(u->t_installed - u->t_sealed)));
+	if (u->t_stopped)
+		json_object_set_new(o, "stop",
+		    json_integer((json_int_t)(u->t_stopped - u->t_stop)));
+	if (u->t_healthy) {
+		json_object_set_new(o, "start",
+		    json_integer((json_int_t)(u->t_healthy - u->t_stopped)));
+		json_object_set_new(o, "downtime",
+		    json_integer((json_int_t)(u->t_healthy - u->t_stop)));
+	}
+	json_object_set_new(o, "total",
+	    json_integer((json_int_t)(now - u->t_open)));
+	return o;
+}
+
+static void
+answer_good(struct update *u)
+{
+	struct store	*s = u->agent->store;
+	struct release	*r = store_current(s), *p = store_previous(s);
+	const char	*word;
+
+	word = u->kind == UPDATE_PUSH ? "updated" : "rolled_back";
+	log_notice("%s %s to release %s for %s: healthy after %llu ms",
+	    u->kind == UPDATE_PUSH ? "update" : u->kind == UPDATE_BACK ?
+	    "roll back" : "recover", u->agent->conf->name, u->rel.id,
+	    u->who.subject, (unsigned long long)(u->t_healthy - u->t_stop));
+	u->agent->last_error[0] = '\0';
+	update_history(u, u->kind == UPDATE_RECOVER ? "updated" : word, 200);
+	update_finish(u, 200, json_pack(
+	    "{s:s, s:o, s:o, s:s, s:o, s:I, s:b, s:o}", "status", word,
+	    "release", r != NULL ? release_json(s, r) : json_null(),
+	    "previous", p != NULL ? release_json(s, p) : json_null(),
+	    "probe", agent_body(u->agent), "timings", timings(u),
+	    "bytes", (json_int_t)u->bytes, "rolled_back", 0,
+	    "health", u->probe != NULL ? json_incref(u->probe) : json_null()));
+}
+
+/* The verdict was bad; back says whether the old release is healthy. */
+static void
+answer_bad(struct update *u, int back)
+{
+	struct store	*s = u->agent->store;
+	struct release	*cur = store_current(s), *bad;
+	json_t		*d;
+	int		 status;
+
+	u->rolled_back = back;
+	status = back && u->kind == UPDATE_PUSH ? 409 : 500;
+	bad = store_find(s, u->rel.id);
+	log_warnx("release %s of %s is not healthy: %s; %s", u->rel.id,
+	    u->agent->conf->name, u->text, u->journal.from[0] == '\0' ?
+	    "there is no release to go back to" : back ? "went back" :
+	    "went back, and the old release is not healthy either");
+	update_history(u, back ? "rolled_back" : "failed", status);
+	d = json_pack("{s:s, s:s, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:I}",
+	    "error", u->text, "stderr", u->tail != NULL ? u->tail : "",
+	    "rolled_back", back, "phase", u->phase, "healthy", back,
+	    "release", cur != NULL ? release_json(s, cur) : json_null(),
+	    "failed", bad != NULL ? release_json(s, bad) : json_null(),
+	    "probe", u->probe != NULL ? json_incref(u->probe) : json_null(),
+	    "rollback_probe", u->probe_back != NULL ?
+	    json_incref(u->probe_back) : json_null(),
+	    "timings", timings(u), "bytes", (json_int_t)u->bytes);
+	if (d != NULL && u->damage[0] != '\0')
+		json_object_set_new(d, "damage", json_string(u->damage));
+	update_finish(u, status, json_pack("{s:o}", "detail", d));
+}
+
+/* A failure before anything was touched, of a rollback. */
+static void
+refuse_back(struct update *u, const char *text)
+{
+	struct release	*cur = store_current(u->agent->store);
+
+	strlcpy(u->text, text, sizeof(u->text));
+	log_warnx("roll back of %s refused: %s", u->agent->conf->name, text);
+	update_history(u, "failed", 500);
+	update_finish(u, 500, json_pack("{s:{s:s, s:s, s:b, s:s, s:b, s:o}}",
+	    "detail", "error", u->text, "stderr", "", "rolled_back", 0,
+	    "phase", u->phase, "healthy", agent_healthy(u->agent),
+	    "release", cur != NULL ? release_json(u->agent->store, cur) :
+	    json_null()));
+}
+
+/* --- the way there -------------------------------------------------- */
+
+static int
+begin_journal(struct update *u)
+{
+	struct store	*s = u->agent->store;
+	struct journal	*j = &u->journal;
+
+	j->phase = JOURNAL_PROMOTE;
+	j->attempts = 0;
+	j->is_rollback = u->kind == UPDATE_BACK;
+	strlcpy(j->to, u->rel.id, sizeof(j->to));
+	strlcpy(j->from, s->current, sizeof(j->from));
+	strlcpy(j->from_prev, s->previous, sizeof(j->from_prev));
+	strlcpy(j->by, u->who.subject, sizeof(j->by));
+	j->started_at = u->since;
+	return journal_write(s, j);
+}
+
+void
+promote_commit(struct update *u)
+{
+	struct store	*s = u->agent->store;
+	struct release	*r = &u->rel;
+	int64_t		 now = time_real_us();
+	char		 text[UPD_TEXT_SIZE];
+
+	u->phase = "commit";
+	release_newid(s, now, u->sha, u->digest, r->id);
+	strlcpy(r->sha, u->sha, sizeof(r->sha));
+	strlcpy(r->sha256, u->digest, sizeof(r->sha256));
+	strlcpy(r->by, u->who.subject, sizeof(r->by));
+	r->installed_at = now;
+	r->packed = u->bytes;
+	r->state = RELEASE_NEW;
+	(void)store_prune_failed(s);
+	if (release_commit(s, &u->st, r, text) == -1) {
+		update_fail(u, errno == ENOSPC ? UPD_ENOSPACE : UPD_EIO, "%s",
+		    text);
+		return;
+	}
+	u->staged = 0;
+	if (begin_journal(u) == -1) {
+		snprintf(text, sizeof(text), "write journal: %s",
+		    strerror(errno));
+		(void)release_retire(s, r->id);
+		update_fail(u, errno == ENOSPC ? UPD_ENOSPACE : UPD_EIO, "%s",
+		    text);
+		return;
+	}
+	promote_stop(u);
+}
+
+static void
+promote_start(struct update *u)
+{
+	update_setstate(u, UPDATE_PROBING);
+	u->phase = "probe";
+	agent_start(u->agent, promote_verdict, u);
+}
+
+static void
+promote_stopped(void *arg)
+{
+	struct update	*u = arg;
+
+	u->t_stopped = time_mono_ms();
+	if (store_flip(u->agent->store, u->journal.to, u->journal.from) ==
+	    -1) {
+		snprintf(u->text, sizeof(u->text), "move the link current: %s",
+		    strerror(errno));
+		u->phase = "flip";
+		go_back(u);
+		return;
+	}
+	promote_start(u);
+}
+
+static void
+promote_stop(struct update *u)
+{
+	update_setstate(u, UPDATE_PROMOTING);
+	agent_tail_clear(u->agent);
+	u->t_stop = time_mono_ms();
+	agent_stop(u->agent, promote_stopped, u);
+}
+
+/* "service agent: exited 1 after 3 ms; service x: ..." */
+static void
+reasons(const json_t *report, char *buf, size_t size)
+{
+	const json_t	*list, *s;
+	const char	*name, *detail;
+	size_t		 i, len = 0;
+	int		 n;
+
+	buf[0] = '\0';
+	list = json_object_get(report, "services");
+	json_array_foreach(list, i, s) {
+		if (json_is_true(json_object_get(s, "healthy")))
+			continue;
+		name = json_string_value(json_object_get(s, "service"));
+		detail = json_string_value(json_object_get(s, "detail"));
+		n = snprintf(buf + len, size - len, "%sservice %s: %s",
+		    len ? "; " : "", name != NULL ? name : "?",
+		    detail != NULL ? detail : "not healthy");
+		if (n < 0 || (size_t)n >= size - len)
+			break;
+		len += (size_t)n;
+	}
+	if (buf[0] == '\0')
+		strlcpy(buf, "not healthy", size);
+}
+
+static void
+promote_verdict(void *arg, int healthy, json_t *report)
+{
+	struct update	*u = arg;
+	struct store	*s = u->agent->store;
+
+	u->probe = json_incref(report);
+	if (healthy) {
+		u->t_healthy = time_mono_ms();
+		if (release_setstate(s, u->journal.to, RELEASE_GOOD, "") == -1)
+			log_warn("mark release %s good", u->journal.to);
+		if (journal_remove(s) == -1)
+			log_warn("remove journal of %s",
+			    u->agent->conf->name);
+		answer_good(u);
+		return;
+	}
+	reasons(report, u->text, sizeof(u->text));
+	go_back(u);
+}
+
+/* --- the way back --------------------------------------------------- */
+
+static void
+back_end(struct update *u, int healthy)
+{
+	struct store	*s = u->agent->store;
+
+	/* A release asked back that was not healthy had been good once. */
+	if (!u->journal.is_rollback && release_setstate(s, u->journal.to,
+	    RELEASE_FAILED, u->text) == -1)
+		log_warn("mark release %s failed", u->journal.to);
+	if (journal_remove(s) == -1)
+		log_warn("remove journal of %s", u->agent->conf->name);
+	answer_bad(u, healthy);
+}
+
+static void
+back_verdict(void *arg, int healthy, json_t *report)
+{
+	struct update	*u = arg;
+
+	u->t_healthy = time_mono_ms();
+	u->probe_back = json_incref(report);
+	back_end(u, healthy);
+}
+
+static void
+back_stopped(void *arg)
+{
+	struct update	*u = arg;
+	struct journal	*j = &u->journal;
+
+	if (store_flip(u->agent->store, j->from, j->from_prev) == -1) {
+		/* The journal stays: the next start goes back. */
+		log_warn("move the link current of %s back",
+		    u->agent->conf->name);
+		answer_bad(u, 0);
+		return;
+	}
+	if (j->from[0] == '\0') {
+		back_end(u, 0);
+		return;
+	}
+	agent_start(u->agent, back_verdict, u);
+}
+
+static void
+back_stop(struct update *u)
+{
+	update_setstate(u, UPDATE_ROLLBACK);
+	if (u->tail == NULL)
+		u->tail = agent_tail(u->agent, TAIL_BYTES);
+	u->journal.phase = JOURNAL_ROLLBACK;
+	if (journal_write(u->agent->store, &u->journal) == -1)
+		log_warn("write journal of %s", u->agent->conf->name);
+	agent_stop(u->agent, back_stopped, u);
+}
+
+static void
+back_verified(void *arg)
+{
+	struct update	*u = arg;
+
+	if (!verify_ok(u, u->journal.from))
+		log_warnx("go back all the same: %s", u->damage);
+	back_stop(u);
+}
+
+static void
+go_back(struct update *u)
+{
+	if (u->journal.from[0] == '\0' || u->state != UPDATE_PROBING) {
+		back_stop(u);
+		return;
+	}
+	u->tail = agent_tail(u->agent, TAIL_BYTES);
+	update_setstate(u, UPDATE_VERIFYING);
+	if (verify_start(u, u->journal.from, back_verified) == -1) {
+		log_warnx("go back all the same: %s", u->damage);
+		back_stop(u);
+	}
+}
+
+/* --- a rollback asked for ------------------------------------------- */
+
+static void
+target_verified(void *arg)
+{
+	struct update	*u = arg;
+	char		 text[UPD_TEXT_SIZE];
+
+	if (!verify_ok(u, u->rel.id)) {
+		refuse_back(u, u->damage);
+		return;
+	}
+	u->phase = "commit";
+	if (begin_journal(u) == -1) {
+		snprintf(text, sizeof(text), "write journal: %s",
+		    strerror(errno));
+		refuse_back(u, text);
+		return;
+	}
+	promote_stop(u);
+}
+
+void
+promote_rollback(struct update *u, const char *id)
+{
+	update_setstate(u, UPDATE_VERIFYING);
+	log_info("roll back %s to %s for %s", u->agent->conf->name, id,
+	    u->who.subject);
+	if (verify_start(u, id, target_verified) == -1)
+		refuse_back(u, u->damage);
+}
+
+/* --- a verdict that was open when we started ------------------------ */
+
+static void
+recover_stopped(void *arg)
+{
+	struct update	*u = arg;
+
+	u->t_stopped = time_mono_ms();
+	agent_start(u->agent, promote_verdict, u);
+}
+
+/*
+ * current is the release whose verdict is open, and it was not tried again
+ * before: once more.  What may still run of it is stopped first.
+ */
+void
+promote_recover(struct update *u)
+{
+	struct store	*s = u->agent->store;
+	struct release	*r;
+
+	if ((r = store_find(s, u->journal.to)) != NULL)
+		u->rel = *r;
+	strlcpy(u->rel.id, u->journal.to, sizeof(u->rel.id));
+	strlcpy(u->sha, u->rel.sha, sizeof(u->sha));
+	update_setstate(u, UPDATE_PROBING);
+	u->phase = "probe";
+	agent_tail_clear(u->agent);
+	u->journal.attempts++;
+	if (journal_write(s, &u->journal) == -1) {
+		snprintf(u->text, sizeof(u->text), "write journal: %s",
+		    strerror(errno));
+		go_back(u);
+		return;
+	}
+	u->t_stop = time_mono_ms();
+	agent_stop(u->agent, recover_stopped, u);
+}

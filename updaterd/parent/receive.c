@@ -1,0 +1,208 @@
+/*
+ * RECEIVING: two pipes and two processes.  net (or a file at hand) feeds
+ * inflate, inflate feeds unpack, unpack fills the staging directory.  The
+ * parent holds none of the pipes' ends while bytes flow, so that the loss
+ * of any process ends the others.
+ *
+ *	source -> [pipe] -> inflate -> [pipe] -> unpack -> staging
+ *
+ * Complete means: net said DONE (or there is no net), and both workers
+ * said DONE and exited 0.  If one fails, the reason that came first in the
+ * stream counts: what inflate found itself, before what unpack then found
+ * missing; but an inflate that only lost its reader points at unpack.
+ */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "log.h"
+#include "parent.h"
+#include "proto.h"
+#include "update.h"
+#include "util.h"
+
+#define PIPE_BYTES	(1024 * 1024)	/* asked of the kernel for each pipe */
+#define LINGER_MS	5000	/* for the other worker once one has failed */
+#define DRAIN_MS	120000	/* for the workers once net is through */
+
+static void
+linger_over(struct update *u)
+{
+	log_warnx("stop the workers of %s: they do not end by themselves",
+	    u->agent->conf->name);
+	receive_kill(u);
+}
+
+/* First sign of failure: net stops sending, which ends inflate. */
+static void
+worker_failed(void *arg)
+{
+	struct update	*u = arg;
+
+	if (u->state != UPDATE_RECEIVING)
+		return;
+	if (!u->stopped) {
+		u->stopped = 1;
+		caller_stop(u->caller);
+	}
+	update_settimer(u, LINGER_MS, linger_over);
+}
+
+static void
+worker_gone(void *arg)
+{
+	struct update	*u = arg;
+
+	if (u->state == UPDATE_CLEANING)
+		update_cleaned(u);
+	else if (u->state == UPDATE_RECEIVING) {
+		/* A local archive has no net to tell inflate. */
+		if (u->unpack.failed && !u->unpack.running && u->local)
+			worker_kill(&u->inflate);
+		receive_check(u);
+	}
+}
+
+static void
+pipe_size(int fd)
+{
+#ifdef F_SETPIPE_SZ
+	(void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+#endif
+}
+
+/*
+ * Start both workers.  input: the archive, handed over, or -1; then the
+ * write end of the first pipe is stored in *out.  0, or -1 with text.
+ */
+int
+receive_start(struct update *u, int input, int *out, char *text)
+{
+	struct msg_inflate_start	 im;
+	struct msg_unpack_start		 um;
+	const struct agent_conf		*conf = u->agent->conf;
+	int				 p[2] = { -1, -1 }, q[2] = { -1, -1 };
+	int				 dir = -1, manifest = -1;
+
+	if (input == -1) {
+		if (pipe2(p, O_CLOEXEC) == -1)
+			goto fail;
+		pipe_size(p[0]);
+	} else
+		p[0] = input;
+	if (pipe2(q, O_CLOEXEC) == -1)
+		goto fail;
+	pipe_size(q[0]);
+	if ((dir = fcntl(u->st.fd, F_DUPFD_CLOEXEC, 3)) == -1 ||
+	    (manifest = fcntl(u->st.manifest_fd, F_DUPFD_CLOEXEC, 3)) == -1)
+		goto fail;
+
+	memset(&im, 0, sizeof(im));
+	/* A header block per entry, and pax records, count as tar bytes. */
+	im.max_out = conf->unpacked + (uint64_t)conf->files * 4096 +
+	    PIPE_BYTES;
+	im.hash = (uint32_t)u->local;
+	memset(&um, 0, sizeof(um));
+	um.mode = UNPACK_EXTRACT;
+	um.max_files = conf->files;
+	um.max_bytes = conf->unpacked;
+	um.reserve_blocks = u->reserve_bytes;
+	um.reserve_inodes = u->reserve_inodes;
+
+	u->inflate.on_fail = u->unpack.on_fail = worker_failed;
+	u->inflate.on_gone = u->unpack.on_gone = worker_gone;
+	u->inflate.arg = u->unpack.arg = u;
+	if (worker_unpack(&u->unpack, &um, dir, manifest, q[0]) == -1) {
+		dir = manifest = q[0] = -1;
+		goto fail;
+	}
+	dir = manifest = q[0] = -1;
+	if (worker_inflate(&u->inflate, &im, p[0], q[1]) == -1) {
+		p[0] = q[1] = -1;
+		goto fail;
+	}
+	if (out != NULL)
+		*out = p[1];
+	else
+		u->complete = 1;
+	return 0;
+fail:
+	snprintf(text, UPD_TEXT_SIZE, "start the unpacking processes: %s",
+	    strerror(errno));
+	if (p[0] != -1)
+		close(p[0]);
+	if (p[1] != -1)
+		close(p[1]);
+	if (q[0] != -1)
+		close(q[0]);
+	if (q[1] != -1)
+		close(q[1]);
+	if (dir != -1)
+		close(dir);
+	if (manifest != -1)
+		close(manifest);
+	return -1;
+}
+
+int
+receive_running(const struct update *u)
+{
+	return u->inflate.running || u->unpack.running;
+}
+
+void
+receive_kill(struct update *u)
+{
+	worker_kill(&u->inflate);
+	worker_kill(&u->unpack);
+}
+
+static void
+drain_over(struct update *u)
+{
+	update_fail(u, UPD_ECHILD, "unpacking did not end within %d s of the "
+	    "last byte", DRAIN_MS / 1000);
+}
+
+void
+receive_check(struct update *u)
+{
+	const struct msg_fail	*f;
+
+	if (u->state != UPDATE_RECEIVING)
+		return;
+	if (receive_running(u)) {
+		if (u->complete && u->timeout == NULL && !u->local)
+			update_settimer(u, DRAIN_MS, drain_over);
+		return;
+	}
+	update_cleartimer(u);
+	if (!worker_ok(&u->inflate) || !worker_ok(&u->unpack)) {
+		f = u->unpack.failed && (!u->inflate.failed ||
+		    u->inflate.fail.error == UPD_ECHILD) ?
+		    &u->unpack.fail : &u->inflate.fail;
+		u->phase = "unpack";
+		if (f->path[0] != '\0')
+			update_fail(u, f->error, "%s: %s", f->path, f->text);
+		else
+			update_fail(u, f->error, "%s", f->text);
+		return;
+	}
+	if (!u->complete)
+		return;			/* DONE of net is on its way */
+	if (u->local) {
+		u->bytes = u->inflate.inflate.in;
+		digest_hex(u->inflate.inflate.digest, u->digest);
+	} else if (u->bytes != u->inflate.inflate.in) {
+		update_fail(u, UPD_ECHILD, "net sent %llu bytes, inflate read "
+		    "%llu", (unsigned long long)u->bytes,
+		    (unsigned long long)u->inflate.inflate.in);
+		return;
+	}
+	update_received(u);
+}

@@ -1,0 +1,594 @@
+/*
+ * One update at a time on this host: which state it is in, how it begins,
+ * the one way in which it is aborted, and how it is answered.
+ *
+ * Invariants
+ * - `up` is the update; IDLE means there is none.
+ * - Up to STAGED, INSTALLING and VERIFYING nothing of the running release
+ *   has been touched: update_fail() is enough, in any of them, at any time.
+ *   From PROMOTING on only promote.c decides, by its journal.
+ * - The answer is sent last: after staging is gone, or the verdict is
+ *   durable.  caller is NULL from then on.
+ */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "log.h"
+#include "parent.h"
+#include "proto.h"
+#include "update.h"
+#include "util.h"
+
+static struct update	 up;
+
+static const char *const statenames[UPDATE__MAX] = {
+	"idle", "receiving", "staged", "installing", "verifying",
+	"promoting", "probing", "rolling_back", "cleaning"
+};
+
+#define S(x)	(1U << (x))
+/* From each state, where it may go. */
+static const uint32_t transitions[UPDATE__MAX] = {
+	[UPDATE_IDLE] = S(UPDATE_RECEIVING) | S(UPDATE_VERIFYING) |
+	    S(UPDATE_PROBING) | S(UPDATE_ROLLBACK),
+	[UPDATE_RECEIVING] = S(UPDATE_STAGED) | S(UPDATE_CLEANING),
+	[UPDATE_STAGED] = S(UPDATE_INSTALLING) | S(UPDATE_PROMOTING) |
+	    S(UPDATE_CLEANING),
+	[UPDATE_INSTALLING] = S(UPDATE_STAGED) | S(UPDATE_CLEANING),
+	[UPDATE_VERIFYING] = S(UPDATE_PROMOTING) | S(UPDATE_ROLLBACK) |
+	    S(UPDATE_IDLE),
+	[UPDATE_PROMOTING] = S(UPDATE_PROBING) | S(UPDATE_CLEANING) |
+	    S(UPDATE_ROLLBACK) | S(UPDATE_IDLE),
+	[UPDATE_PROBING] = S(UPDATE_VERIFYING) | S(UPDATE_ROLLBACK) |
+	    S(UPDATE_IDLE),
+	[UPDATE_ROLLBACK] = S(UPDATE_IDLE),
+	[UPDATE_CLEANING] = S(UPDATE_IDLE)
+};
+#undef S
+
+const char *
+update_statename(enum update_state s)
+{
+	return s < UPDATE__MAX ? statenames[s] : "unknown";
+}
+
+void
+update_setstate(struct update *u, enum update_state s)
+{
+	if ((transitions[u->state] & (1U << s)) == 0)
+		fatalx("update of %s cannot go from %s to %s",
+		    u->agent->conf->name, update_statename(u->state),
+		    update_statename(s));
+	log_debug("update of %s: %s -> %s", u->agent->conf->name,
+	    update_statename(u->state), update_statename(s));
+	u->state = s;
+	if (s != UPDATE_IDLE && s != UPDATE_CLEANING && s != UPDATE_RECEIVING)
+		caller_event(u->caller, update_statename(s), 0);
+	control_event("update", json_pack("{s:s, s:s, s:s}", "agent",
+	    u->agent->conf->name, "state", update_statename(s), "by",
+	    u->who.subject));
+}
+
+const struct update *
+update_current(void)
+{
+	return up.state == UPDATE_IDLE ? NULL : &up;
+}
+
+json_t *
+update_json(void)
+{
+	char	 since[40];
+
+	if (up.state == UPDATE_IDLE)
+		return json_null();
+	time_iso(up.since, since, sizeof(since));
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*, s:I}",
+	    "agent", up.agent->conf->name,
+	    "state", update_statename(up.state),
+	    "by", up.who.subject, "address", up.who.address,
+	    "since", since, "sha", up.sha[0] ? up.sha : NULL,
+	    "bytes", (json_int_t)up.bytes);
+}
+
+/* --- timer ---------------------------------------------------------- */
+
+static void
+timer_fired(int fd, short ev, void *arg)
+{
+	struct update	*u = arg;
+	void		(*fn)(struct update *) = u->timeout;
+
+	u->timeout = NULL;
+	if (fn != NULL)
+		fn(u);
+}
+
+void
+update_settimer(struct update *u, uint32_t ms, void (*fn)(struct update *))
+{
+	struct timeval	 tv;
+
+	update_cleartimer(u);
+	u->timeout = fn;
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = (ms % 1000) * 1000;
+	evtimer_set(&u->timer, timer_fired, u);
+	evtimer_add(&u->timer, &tv);
+}
+
+void
+update_cleartimer(struct update *u)
+{
+	if (u->timeout != NULL) {
+		evtimer_del(&u->timer);
+		u->timeout = NULL;
+	}
+}
+
+/* --- beginning ------------------------------------------------------ */
+
+/* The lock: who holds it, for a 423. */
+static void
+busy_text(char *buf, size_t size)
+{
+	char	 since[40];
+
+	time_iso(up.since, since, sizeof(since));
+	snprintf(buf, size, "%s of agent %s by %s%s%s is in flight since %s "
+	    "(%s); try again when it is done",
+	    up.kind == UPDATE_PUSH ? "an update" :
+	    up.kind == UPDATE_BACK ? "a rollback" : "a recovery",
+	    up.agent->conf->name, up.who.subject,
+	    up.who.address[0] ? " from " : "", up.who.address, since,
+	    update_statename(up.state));
+}
+
+static struct update *
+update_begin(struct agent *a, enum update_kind kind, struct caller *c,
+    const struct msg_caller *who)
+{
+	struct update	*u = &up;
+
+	memset(u, 0, sizeof(*u));
+	u->kind = kind;
+	u->agent = a;
+	u->caller = c;
+	u->who = *who;
+	u->since = time_real_us();
+	u->t_open = time_mono_ms();
+	u->phase = "receive";
+	u->st.fd = u->st.manifest_fd = -1;
+	return u;
+}
+
+/* The agent by name if an update may begin; else the answer was sent. */
+static struct agent *
+update_admit(struct caller *c, const char *name)
+{
+	struct agent	*a;
+	char		 text[UPD_TEXT_SIZE];
+
+	if (env->stopping) {
+		caller_error(c, UPD_EFULL, "updaterd is stopping");
+		return NULL;
+	}
+	if ((a = parent_agent(name)) == NULL) {
+		snprintf(text, sizeof(text), name[0] ? "no agent named %s" :
+		    "more than one agent and none is named default: use "
+		    "/agents/NAME/...%s", name);
+		caller_error(c, UPD_ENOTFOUND, text);
+		return NULL;
+	}
+	if (a->store == NULL) {
+		caller_error(c, UPD_EIO, a->text);
+		return NULL;
+	}
+	if (up.state != UPDATE_IDLE) {
+		busy_text(text, sizeof(text));
+		caller_error(c, UPD_EBUSY, text);
+		return NULL;
+	}
+	return a;
+}
+
+static int
+is_unchanged(struct update *u, const char *digest)
+{
+	struct release	*cur = store_current(u->agent->store);
+
+	return (u->flags & UPDF_FORCE) == 0 && cur != NULL &&
+	    cur->state == RELEASE_GOOD && cur->sha256[0] != '\0' &&
+	    strcmp(cur->sha256, digest) == 0 && agent_healthy(u->agent);
+}
+
+static json_t *
+unchanged_json(struct update *u)
+{
+	struct store	*s = u->agent->store;
+
+	return json_pack("{s:s, s:b, s:o, s:s}", "status", "updated",
+	    "unchanged", 1, "release", release_json(s, store_current(s)),
+	    "probe", agent_body(u->agent));
+}
+
+/* What OPEN and CTL_UPDATE have in common, from admission to workers. */
+static void
+update_push(struct caller *c, const char *agent, uint32_t flags,
+    int64_t length, const char *sha, const char *sha256, int input)
+{
+	struct agent	*a;
+	struct update	*u;
+	enum upd_error	 error;
+	char		 text[UPD_TEXT_SIZE];
+	int		 out = -1;
+
+	if ((a = update_admit(c, agent)) == NULL)
+		goto refused;
+	u = update_begin(a, UPDATE_PUSH, c, &c->who);
+	u->flags = flags;
+	u->local = input != -1;
+	strlcpy(u->sha, sha, sizeof(u->sha));
+	strlcpy(u->claimed, sha256, sizeof(u->claimed));
+	if ((flags & UPDF_FINAL) && u->claimed[0] != '\0' &&
+	    (flags & UPDF_DRY_RUN) == 0 && is_unchanged(u, u->claimed)) {
+		caller_reply(c, 200, unchanged_json(u));
+		goto refused;
+	}
+	error = store_space(a->store, length, a->conf->reserve,
+	    &u->reserve_bytes, &u->reserve_inodes, text);
+	if (error != UPD_OK) {
+		log_warnx("refuse update of %s by %s: %s", a->conf->name,
+		    u->who.subject, text);
+		update_history(u, "failed", upd_httpstatus(error));
+		caller_error(c, error, text);
+		goto refused;
+	}
+	if (staging_make(a->store, env->unpack_uid, env->unpack_gid, &u->st,
+	    text) == -1) {
+		caller_error(c, errno == ENOSPC ? UPD_ENOSPACE : UPD_EIO,
+		    text);
+		goto refused;
+	}
+	u->staged = 1;
+	update_setstate(u, UPDATE_RECEIVING);
+	log_info("receive update of %s by %s from %s", a->conf->name,
+	    u->who.subject, u->who.address);
+	if (receive_start(u, input, input == -1 ? &out : NULL, text) == -1) {
+		update_fail(u, UPD_ECHILD, "%s", text);
+		return;
+	}
+	if (out != -1)
+		caller_go(c, out);
+	return;
+refused:
+	if (input != -1)
+		close(input);
+}
+
+void
+update_open(struct caller *c, const struct msg_update_open *m)
+{
+	update_push(c, m->agent, m->flags, m->length, m->sha, m->sha256, -1);
+}
+
+void
+update_local(struct caller *c, const struct msg_ctl_update *m, int fd)
+{
+	update_push(c, m->agent, m->flags & (UPDF_FORCE | UPDF_DRY_RUN),
+	    m->length, m->sha, "", fd);
+}
+
+/* The update that this request of net is about, or NULL. */
+static struct update *
+update_of(struct imsgev *iev, uint32_t id)
+{
+	if (up.state == UPDATE_RECEIVING && !up.local && up.caller != NULL &&
+	    up.caller->iev == iev && up.caller->id == id)
+		return &up;
+	return NULL;
+}
+
+void
+update_done(struct imsgev *iev, const struct msg_update_done *m)
+{
+	struct update	*u;
+
+	/* It may have failed here while net was sending this. */
+	if ((u = update_of(iev, m->id)) == NULL || u->complete)
+		return;
+	u->complete = 1;
+	u->flags = (m->flags & ~(uint32_t)UPDF_FINAL);
+	u->bytes = m->bytes;
+	if (m->sha[0] != '\0')
+		strlcpy(u->sha, m->sha, sizeof(u->sha));
+	if (m->sha256[0] != '\0')
+		strlcpy(u->claimed, m->sha256, sizeof(u->claimed));
+	digest_hex(m->digest, u->digest);
+	receive_check(u);
+}
+
+void
+update_netabort(struct imsgev *iev, const struct msg_update_abort *m)
+{
+	struct update	*u;
+
+	caller_cancel(iev, m->id);	/* net has answered by itself */
+	if (up.state == UPDATE_RECEIVING && !up.local && up.caller != NULL &&
+	    up.caller->id == m->id) {
+		u = &up;
+		update_fail(u, m->error, "%s", m->text);
+	}
+}
+
+void
+update_lost(struct imsgev *iev)
+{
+	if (up.state == UPDATE_RECEIVING && up.caller != NULL &&
+	    up.caller->iev == iev && !up.complete)
+		update_fail(&up, UPD_ECHILD, up.local ?
+		    "updaterctl went away" : "the network process was lost");
+}
+
+/* --- all received --------------------------------------------------- */
+
+/* Called by receive.c: the archive is complete, unpacked and counted. */
+void
+update_received(struct update *u)
+{
+	u->t_received = time_mono_ms();
+	if (u->claimed[0] != '\0' && strcmp(u->claimed, u->digest) != 0) {
+		update_fail(u, UPD_EDIGEST, "sha256 of the archive is %s, the "
+		    "request said %s", u->digest, u->claimed);
+		return;
+	}
+	if (u->claimed[0] == '\0' && !u->local) {
+		update_fail(u, UPD_EBADREQ, "sha256 is missing: give the "
+		    "SHA-256 of the archive");
+		return;
+	}
+	if ((u->flags & UPDF_DRY_RUN) == 0 && is_unchanged(u, u->digest)) {
+		update_finish(u, 200, unchanged_json(u));
+		return;
+	}
+	prepare_start(u);
+}
+
+/* --- the end -------------------------------------------------------- */
+
+void
+update_history(struct update *u, const char *result, int status)
+{
+	json_t	*o;
+	char	 now[40];
+
+	time_iso(time_real_us(), now, sizeof(now));
+	o = json_pack("{s:s, s:s, s:s, s:i, s:s*, s:s*, s:s*, s:s, s:s, s:s*,"
+	    " s:s*, s:I}", "time", now,
+	    "event", u->kind == UPDATE_PUSH ? "update" :
+	    u->kind == UPDATE_BACK ? "rollback" : "recover",
+	    "result", result, "status", status,
+	    "from", u->journal.from[0] ? u->journal.from : NULL,
+	    "to", u->rel.id[0] ? u->rel.id : NULL,
+	    "sha", u->sha[0] ? u->sha : NULL,
+	    "by", u->who.subject, "address", u->who.address,
+	    "error", u->text[0] ? u->text : NULL,
+	    "phase", u->text[0] ? u->phase : NULL,
+	    "ms", (json_int_t)(time_mono_ms() - u->t_open));
+	if (o == NULL || history_append(u->agent->store, o) == -1)
+		log_warnx("write history of %s", u->agent->conf->name);
+}
+
+/* Free what an update holds; nothing may refer to it any more. */
+static void
+update_release(struct update *u)
+{
+	int	 i;
+
+	update_cleartimer(u);
+	staging_close(&u->st);
+	free(u->output);
+	free(u->tail);
+	json_decref(u->probe);
+	json_decref(u->probe_back);
+	for (i = 0; i < DIFF__MAX; i++)
+		json_decref(u->diff[i]);
+	json_decref(u->answer);
+	u->answer = NULL;
+	u->output = u->tail = NULL;
+	u->probe = u->probe_back = NULL;
+	memset(u->diff, 0, sizeof(u->diff));
+}
+
+static void
+swept(void *arg)
+{
+}
+
+static void
+update_end(struct update *u)
+{
+	struct agent	*a = u->agent;
+	json_t		*answer = u->answer;
+	struct caller	*c = u->caller;
+
+	if (u->text[0] != '\0') {
+		strlcpy(a->last_error, u->text, sizeof(a->last_error));
+		a->last_error_at = time_real_us();
+	}
+	u->caller = NULL;
+	u->answer = NULL;
+	update_setstate(u, UPDATE_IDLE);
+	update_release(u);
+	if (c != NULL)
+		caller_reply(c, u->answer_status, answer);
+	else
+		json_decref(answer);
+	/* What keep does not keep goes after the answer. */
+	store_prune(a->store);
+	store_sweep(a->store, NULL, swept, NULL);
+	parent_idle();
+}
+
+static void
+clean_done(void *arg, const struct task_result *r)
+{
+	struct update	*u = arg;
+
+	u->task = NULL;
+	if (r->error != UPD_OK)
+		log_warnx("remove staging of %s: %s %s", u->agent->conf->name,
+		    r->text, r->path);
+	u->staged = 0;
+	update_end(u);
+}
+
+static void
+clean_work(void *arg, struct task_result *r)
+{
+	struct update	*u = arg;
+
+	tree_remove(u->agent->store->relfd, u->st.name, r);
+	(void)unlinkat(u->agent->store->relfd, u->st.manifest, 0);
+}
+
+/* In CLEANING, once no worker is left: staging goes, then the answer. */
+void
+update_cleaned(struct update *u)
+{
+	int	 keep[1];
+
+	if (u->state != UPDATE_CLEANING || receive_running(u) ||
+	    u->task != NULL)
+		return;
+	staging_close(&u->st);
+	if (!u->staged) {
+		update_end(u);
+		return;
+	}
+	keep[0] = u->agent->store->relfd;
+	u->task = task_start("clean", clean_work, u, keep, 1, clean_done, u);
+	if (u->task == NULL) {
+		log_warn("start removal of staging");
+		update_end(u);		/* the next sweep takes it */
+	}
+}
+
+void
+update_finish(struct update *u, int status, json_t *answer)
+{
+	u->answer_status = status;
+	json_decref(u->answer);
+	u->answer = answer;
+	if (u->state == UPDATE_RECEIVING || u->state == UPDATE_STAGED ||
+	    u->state == UPDATE_INSTALLING) {
+		update_cleartimer(u);
+		update_setstate(u, UPDATE_CLEANING);
+		receive_kill(u);
+		prepare_kill(u);
+		update_cleaned(u);
+	} else if (u->state == UPDATE_CLEANING)
+		update_cleaned(u);
+	else
+		update_end(u);
+}
+
+void
+update_fail(struct update *u, enum upd_error error, const char *fmt, ...)
+{
+	va_list	 ap;
+	json_t	*detail;
+	int	 status;
+
+	if (u->state == UPDATE_CLEANING || u->state == UPDATE_IDLE)
+		return;			/* the first reason counts */
+	u->error = error;
+	va_start(ap, fmt);
+	vsnprintf(u->text, sizeof(u->text), fmt, ap);
+	va_end(ap);
+	status = upd_httpstatus(error);
+	log_warnx("update of %s by %s failed in %s: %s",
+	    u->agent->conf->name, u->who.subject, u->phase, u->text);
+	update_history(u, "failed", status);
+	caller_stop(u->stopped ? NULL : u->caller);
+	u->stopped = 1;
+
+	if (status < 500 || error == UPD_ENOSPACE || error == UPD_EFULL)
+		detail = json_string(u->text);
+	else
+		detail = json_pack("{s:s, s:s, s:b, s:s, s:b, s:o}",
+		    "error", u->text, "stderr", u->output ? u->output : "",
+		    "rolled_back", 0, "phase", u->phase,
+		    "healthy", agent_healthy(u->agent),
+		    "release", store_current(u->agent->store) != NULL ?
+		    release_json(u->agent->store,
+		    store_current(u->agent->store)) : json_null());
+	update_finish(u, status, json_pack("{s:o}", "detail", detail));
+}
+
+/* --- going back, recovery, stopping --------------------------------- */
+
+void
+update_rollback(struct caller *c, struct agent *a, const char *id)
+{
+	struct update	*u;
+	struct release	*r;
+	char		 text[UPD_TEXT_SIZE];
+
+	if (update_admit(c, a->conf->name) == NULL)
+		return;
+	r = id[0] ? store_find(a->store, id) : store_previous(a->store);
+	if (r == NULL) {
+		if (id[0])
+			snprintf(text, sizeof(text), "no release %s", id);
+		else
+			strlcpy(text, "no previous release", sizeof(text));
+		caller_error(c, UPD_ENOTFOUND, text);
+		return;
+	}
+	if (strcmp(r->id, a->store->current) == 0) {
+		snprintf(text, sizeof(text), "release %s is active already",
+		    r->id);
+		caller_error(c, UPD_EBADREQ, text);
+		return;
+	}
+	u = update_begin(a, UPDATE_BACK, c, &c->who);
+	u->rel = *r;
+	u->phase = "verify";
+	strlcpy(u->sha, r->sha, sizeof(u->sha));
+	promote_rollback(u, r->id);
+}
+
+int
+update_recover(struct agent *a, const struct journal *j)
+{
+	struct update		*u;
+	struct msg_caller	 who;
+
+	if (up.state != UPDATE_IDLE)
+		return -1;
+	memset(&who, 0, sizeof(who));
+	strlcpy(who.subject, j->by[0] ? j->by : "updaterd",
+	    sizeof(who.subject));
+	u = update_begin(a, UPDATE_RECOVER, NULL, &who);
+	u->journal = *j;
+	u->phase = "recover";
+	promote_recover(u);
+	return 0;
+}
+
+void
+update_shutdown(void)
+{
+	if (up.state == UPDATE_RECEIVING || up.state == UPDATE_STAGED ||
+	    up.state == UPDATE_INSTALLING)
+		update_fail(&up, UPD_EFULL, "updaterd is stopping");
+}

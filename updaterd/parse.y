@@ -1,0 +1,503 @@
+/*
+ * The grammar of updaterd.conf(5).  The words come from lex.c, numbers
+ * from value.c; what the grammar cannot see is in config_check().
+ *
+ * All errors of a file are reported in one go.  After a syntax error the
+ * parser goes on behind the statement (lex_skip()), and whatever it stood
+ * in is marked damaged, so that config_check() does not call missing what
+ * was only misspelt.
+ *
+ * Texts belong to lex.c until lex_end(); actions copy what they keep.
+ */
+%{
+#include <sys/types.h>
+#include <sys/queue.h>
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "lex.h"
+#include "log.h"
+#include "setting.h"
+
+typedef struct {
+	union {
+		const char	*string;
+		int		 number;
+	} v;
+	int	 pos;
+} YYSTYPE;
+#define YYSTYPE_IS_DECLARED	1
+
+static struct config		*conf;
+static struct agent_conf	*agent;		/* being read, or NULL */
+static struct service_conf	*svc;		/* being read, or NULL */
+static struct args		 list;		/* the last { list } */
+static struct token		 tok, before;	/* last two, for errors */
+static int			 errors;
+static void			(*sink)(const char *);
+
+int	 yyparse(void);
+int	 yylex(void);
+int	 yyerror(const char *);
+%}
+
+%token	AGENT BACKOFF BODY CA CERTIFICATE CHROOT COMMAND CONNECTIONS CONTROL
+%token	CRL DIRECTORY ENABLED ENV ENVIRONMENT EXEC FILES FINGERPRINT FROM
+%token	GROUP GROUPS HEADER HEALTH HOME HTTP HTTPS IDLE IF INCLUDE INSTALL
+%token	KEEP KEY LIMITS LISTEN LOG MARKER MAX MOUNT NAME NATIVE NONE NOTIFY
+%token	ON OPTIONAL OWNER PATH PERADDRESS PERMANENT PERMIT PORT PROBATION
+%token	PROFILES PUSH RATE RCCTL READ RECONCILE RELEASE RESERVE RESTART
+%token	RLIMIT ROOT RUNTIME S6 SELF SERVICE SHUTDOWN SIZE STATE STATIC
+%token	STATUS STOP SUBJECT SUPERVISE SYSTEMD TCP TIMEOUT TLS UMASK UNITS
+%token	UNPACK UNPACKED USER WITHIN
+%token	<v.string>	WORD STRING
+%type	<v.string>	value string strings
+%type	<v.number>	role http
+
+%%
+
+grammar	: /* empty */
+	| grammar '\n'
+	| grammar INCLUDE string '\n'	{ (void)lex_open($3, $<pos>2); }
+	| grammar macro '\n'
+	| grammar main '\n'
+	| grammar error '\n'		{ yyerrok; }
+	;
+
+macro	: WORD '=' string	{
+		if (lex_setmacro($1, $3, 0) == -1)
+			setting_error($<pos>1, "\"%.64s\" is not fit for "
+			    "the name of a macro", $1);
+	}
+	;
+
+/* One text: pieces of it may stand apart. */
+string	: WORD
+	| strings
+	;
+strings	: STRING
+	| strings STRING	{ $$ = lex_join($1, $2); }
+	;
+value	: WORD
+	| STRING
+	;
+
+list	: '{'			{ args_free(&list); }
+	  listed '}'
+	;
+listed	: /* empty */
+	| listed value		{ args_add(&list, $2); }
+	| listed ','
+	| listed '\n'
+	| listed error '\n'	{ yyerrok; }
+	;
+
+/* --- the file ------------------------------------------------------- */
+
+main	: USER string	{ STRINGTO(conf, KEY_USER, user, $<pos>1, $2); }
+	| UNPACK USER string	{
+		STRINGTO(conf, KEY_UNPACK_USER, unpack_user, $<pos>1, $3);
+	}
+	| CHROOT string	{ STRINGTO(conf, KEY_CHROOT, chroot, $<pos>1, $2); }
+	| CONTROL string cgroup	{
+		STRINGTO(conf, KEY_CONTROL, control, $<pos>1, $2);
+	}
+	| STATE string	{ STRINGTO(conf, KEY_STATE, state, $<pos>1, $2); }
+	| SHUTDOWN STOP	{
+		if (setting_once(conf->lines, KEY_SHUTDOWN, $<pos>1))
+			conf->shutdown_keep = 0;
+	}
+	| SHUTDOWN KEEP	{
+		if (setting_once(conf->lines, KEY_SHUTDOWN, $<pos>1))
+			conf->shutdown_keep = 1;
+	}
+	| LISTEN ON value PORT value	{ setting_listen(conf, $<pos>1, $3, $5); }
+	| TLS '{' tlsopts '}'
+	| LIMITS '{' netlimits '}'
+	| PERMIT role FROM SUBJECT string	{
+		setting_permit(conf, $<pos>1, $2, PERMIT_SUBJECT, $5);
+	}
+	| PERMIT role FROM FINGERPRINT string	{
+		setting_permit(conf, $<pos>1, $2, PERMIT_FINGERPRINT, $5);
+	}
+	| RELEASE KEY string	{ setting_release_key(conf, $<pos>1, $3); }
+	| SELF '{' selfopts '}'
+	| agent
+	;
+cgroup	: /* empty */
+	| GROUP string	{
+		STRINGTO(conf, KEY_GROUP, control_group, $<pos>1, $2);
+	}
+	;
+role	: READ		{ $$ = ROLE_READ; }
+	| CONTROL	{ $$ = ROLE_CONTROL; }
+	| PUSH		{ $$ = ROLE_PUSH; }
+	| SELF		{ $$ = ROLE_SELF; }
+	;
+
+tlsopts	: /* empty */
+	| tlsopts '\n'
+	| tlsopts tlsopt
+	| tlsopts error '\n'	{ yyerrok; }
+	;
+tlsopt	: CA string	{ STRINGTO(conf, KEY_CA, tls.ca, $<pos>1, $2); }
+	| CRL string	{ STRINGTO(conf, KEY_CRL, tls.crl, $<pos>1, $2); }
+	| CERTIFICATE string	{
+		STRINGTO(conf, KEY_CERTIFICATE, tls.cert, $<pos>1, $2);
+	}
+	| KEY string	{ STRINGTO(conf, KEY_KEY, tls.key, $<pos>1, $2); }
+	;
+
+netlimits : /* empty */
+	| netlimits '\n'
+	| netlimits netlimit
+	| netlimits error '\n'	{ yyerrok; }
+	;
+netlimit : CONNECTIONS value	{
+		NUMBER(conf, KEY_CONNECTIONS, connections, $<pos>1, $2);
+	}
+	| PERADDRESS value	{
+		NUMBER(conf, KEY_PER_ADDRESS, per_address, $<pos>1, $2);
+	}
+	| HEADER value	{ NUMBER(conf, KEY_HEADER, header, $<pos>1, $2); }
+	| BODY value	{ NUMBER(conf, KEY_BODY, body, $<pos>1, $2); }
+	| IDLE value	{ NUMBER(conf, KEY_IDLE, idle, $<pos>1, $2); }
+	| RATE value	{ NUMBER(conf, KEY_RATE, rate, $<pos>1, $2); }
+	;
+
+selfopts : /* empty */
+	| selfopts '\n'
+	| selfopts ROOT string	{
+		STRINGTO(conf, KEY_SELF, self_root, $<pos>2, $3);
+	}
+	| selfopts error '\n'	{ yyerrok; }
+	;
+
+/* --- an agent ------------------------------------------------------- */
+
+agent	: AGENT string '{'	{
+		agent = agent_conf_new($2);
+		agent->line = $<pos>1;
+		TAILQ_INSERT_TAIL(&conf->agents, agent, entry);
+	}
+	  agentopts agentlast '}'	{ agent = NULL; }
+	;
+agentopts : /* empty */
+	| agentopts '\n'
+	| agentopts agentopt '\n'
+	| agentopts error '\n'	{ yyerrok; }
+	;
+agentlast : /* empty */
+	| agentopt
+	;
+agentopt : ROOT string	{ STRINGTO(agent, KEY_ROOT, root, $<pos>1, $2); }
+	| INSTALL list	{
+		setting_list(&agent->install, &list, agent->lines, KEY_INSTALL, $<pos>1);
+	}
+	  instopts
+	| KEEP value	{ NUMBER(agent, KEY_KEEP, keep, $<pos>1, $2); }
+	| LIMITS '{' treelimits '}'
+	| PROBATION value	{
+		NUMBER(agent, KEY_PROBATION, probation_ms, $<pos>1, $2);
+	}
+	| service
+	;
+instopts : /* empty */
+	| instopts USER string	{
+		STRINGTO(agent, KEY_INSTALL_USER, install_user, $<pos>2, $3);
+	}
+	| instopts TIMEOUT value	{
+		NUMBER(agent, KEY_INSTALL_TIMEOUT, install_ms, $<pos>2, $3);
+	}
+	;
+treelimits : /* empty */
+	| treelimits '\n'
+	| treelimits treelimit
+	| treelimits error '\n'	{ yyerrok; }
+	;
+treelimit : UNPACKED value	{
+		NUMBER(agent, KEY_UNPACKED, unpacked, $<pos>1, $2);
+	}
+	| FILES value	{ NUMBER(agent, KEY_FILES, files, $<pos>1, $2); }
+	| RESERVE value	{ NUMBER(agent, KEY_RESERVE, reserve, $<pos>1, $2); }
+	;
+
+/* --- a service ------------------------------------------------------ */
+
+service	: SERVICE string '{'	{
+		svc = service_conf_new($2);
+		svc->line = $<pos>1;
+		TAILQ_INSERT_TAIL(&agent->services, svc, entry);
+	}
+	  svcopts svclast '}'	{ svc = NULL; }
+	;
+svcopts	: /* empty */
+	| svcopts '\n'
+	| svcopts svcopt '\n'
+	| svcopts error '\n'	{ yyerrok; }
+	;
+svclast	: /* empty */
+	| svcopt
+	;
+svcopt	: USER string	{ STRINGTO(svc, KEY_USER, user, $<pos>1, $2); }
+	| GROUP string	{ STRINGTO(svc, KEY_GROUP, group, $<pos>1, $2); }
+	| GROUPS list	{
+		setting_list(&svc->groups, &list, svc->lines, KEY_GROUPS, $<pos>1);
+	}
+	| DIRECTORY string	{
+		STRINGTO(svc, KEY_DIRECTORY, directory, $<pos>1, $2);
+	}
+	| UMASK value	{ NUMBER(svc, KEY_UMASK, umask, $<pos>1, $2); }
+	| RLIMIT '{' rlimits '}'
+	| OPTIONAL	{
+		if (setting_once(svc->lines, KEY_OPTIONAL, $<pos>1))
+			svc->optional = 1;
+	}
+	| COMMAND list	{
+		setting_list(&svc->command, &list, svc->lines, KEY_COMMAND, $<pos>1);
+	}
+	| ENVIRONMENT list	{
+		setting_list(&svc->environment, &list, svc->lines, KEY_ENVIRONMENT,
+		    $<pos>1);
+	}
+	| HEALTH	{ setting_health_begin(svc, $<pos>1); }
+	  health
+	| STOP stopsig stopwait	{ (void)setting_once(svc->lines, KEY_STOP, $<pos>1); }
+	| RESTART restarts	{
+		(void)setting_once(svc->lines, KEY_RESTART, $<pos>1);
+	}
+	| LOG string	{ STRINGTO(svc, KEY_LOG, log, $<pos>1, $2); }
+	  logopts
+	| HOME string	{ STRINGTO(svc, KEY_HOME, home, $<pos>1, $2); }
+	| PROFILES string MARKER string	{
+		STRINGTO(svc, KEY_PROFILES, profiles, $<pos>1, $2);
+		STRINGTO(svc, KEY_MARKER, marker, $<pos>3, $4);
+	}
+	| RUNTIME FILES list	{
+		setting_list(&svc->runtime_files, &list, svc->lines, KEY_RUNTIME_FILES,
+		    $<pos>1);
+	}
+	| RECONCILE LOG string	{
+		STRINGTO(svc, KEY_RECONCILE_LOG, reconcile_log, $<pos>1, $3);
+	}
+	| SUPERVISE supervise
+	| ENABLED IF ENV string	{
+		STRINGTO(svc, KEY_ENABLED, enabled_env, $<pos>1, $4);
+	}
+	;
+
+rlimits	: /* empty */
+	| rlimits '\n'
+	| rlimits value value	{ setting_rlimit(svc, $<pos>2, $2, $3); }
+	| rlimits error '\n'	{ yyerrok; }
+	;
+stopsig	: /* empty */
+	| value		{ setting_signal(svc, $<pos>1, $1); }
+	;
+stopwait : /* empty */
+	| WITHIN value	{
+		NUMBER(svc, KEY_STOP_WITHIN, stop_ms, $<pos>1, $2);
+	}
+	;
+restarts : /* empty */
+	| restarts BACKOFF value	{
+		NUMBER(svc, KEY_BACKOFF, backoff_ms, $<pos>2, $3);
+	}
+	| restarts MAX value	{
+		NUMBER(svc, KEY_BACKMAX, backmax_ms, $<pos>2, $3);
+	}
+	| restarts PERMANENT list	{ setting_permanent(svc, $<pos>2, &list); }
+	;
+logopts	: /* empty */
+	| logopts SIZE value	{
+		NUMBER(svc, KEY_LOG_SIZE, log_size, $<pos>2, $3);
+	}
+	| logopts KEEP value	{
+		NUMBER(svc, KEY_LOG_KEEP, log_keep, $<pos>2, $3);
+	}
+	;
+
+health	: NONE		{ setting_health(svc, HEALTH_NONE, $<pos>1, NULL, NULL); }
+	| NOTIFY	{ setting_health(svc, HEALTH_NOTIFY, $<pos>1, NULL, NULL); }
+	  healthblock
+	| TCP value PORT value	{ setting_health(svc, HEALTH_TCP, $<pos>1, $2, $4); }
+	  healthblock
+	| http value PORT value	{ setting_health(svc, $1, $<pos>1, $2, $4); }
+	  httpopts healthblock
+	| EXEC list	{
+		setting_health(svc, HEALTH_EXEC, $<pos>1, NULL, NULL);
+		args_free(&svc->health.command);
+		svc->health.command = list;
+		memset(&list, 0, sizeof(list));
+	}
+	  healthblock
+	;
+http	: HTTP		{ $$ = HEALTH_HTTP; }
+	| HTTPS		{ $$ = HEALTH_HTTPS; }
+	;
+httpopts : /* empty */
+	| httpopts PATH string	{
+		STRINGTO(svc, KEY_PATH, health.path, $<pos>2, $3);
+	}
+	| httpopts STATUS value	{
+		NUMBER(svc, KEY_STATUS, health.status, $<pos>2, $3);
+	}
+	;
+healthblock : /* empty */
+	| '{' healthopts '}'
+	;
+healthopts : /* empty */
+	| healthopts '\n'
+	| healthopts healthopt
+	| healthopts error '\n'	{ yyerrok; }
+	;
+healthopt : CA string	{ STRINGTO(svc, KEY_CA, health.ca, $<pos>1, $2); }
+	| CERTIFICATE string	{
+		STRINGTO(svc, KEY_CERTIFICATE, health.cert, $<pos>1, $2);
+	}
+	| KEY string	{ STRINGTO(svc, KEY_KEY, health.key, $<pos>1, $2); }
+	| NAME string	{ STRINGTO(svc, KEY_NAME, health.name, $<pos>1, $2); }
+	| WITHIN value	{
+		NUMBER(svc, KEY_WITHIN, health.within_ms, $<pos>1, $2);
+	}
+	| TIMEOUT value	{
+		NUMBER(svc, KEY_TIMEOUT, health.timeout_ms, $<pos>1, $2);
+	}
+	;
+
+supervise : NATIVE	{
+		setting_supervisor(svc, SUPERVISE_NATIVE, KEY_SUPERVISE, $<pos>1);
+	}
+	| S6 string OWNER string	{
+		setting_supervisor(svc, SUPERVISE_S6, KEY_SUPERVISE_S6, $<pos>1);
+		free(svc->scandir);
+		free(svc->scan_owner);
+		if ((svc->scandir = strdup($2)) == NULL ||
+		    (svc->scan_owner = strdup($4)) == NULL)
+			fatal("strdup");
+	}
+	  s6opts
+	| SYSTEMD string	{
+		setting_supervisor(svc, SUPERVISE_SYSTEMD, KEY_SUPERVISE_SYSTEMD,
+		    $<pos>1);
+		free(svc->unit);
+		if ((svc->unit = strdup($2)) == NULL)
+			fatal("strdup");
+	}
+	  unitsopt
+	| RCCTL string	{
+		setting_supervisor(svc, SUPERVISE_RCCTL, KEY_SUPERVISE_RCCTL,
+		    $<pos>1);
+		free(svc->unit);
+		if ((svc->unit = strdup($2)) == NULL)
+			fatal("strdup");
+	}
+	;
+s6opts	: /* empty */
+	| s6opts MOUNT		{ svc->scan_mount = 1; }
+	| s6opts STATIC list	{
+		args_free(&svc->scan_static);
+		svc->scan_static = list;
+		memset(&list, 0, sizeof(list));
+	}
+	;
+unitsopt : /* empty */
+	| UNITS INSTALL	{ svc->units_install = 1; }
+	;
+
+%%
+
+static const struct keyword {
+	const char	*name;
+	int		 token;
+} keywords[] = {		/* sorted by name */
+	{ "agent",	AGENT },
+	{ "backoff",	BACKOFF },
+	{ "body",	BODY },
+	{ "ca",		CA },
+	{ "certificate", CERTIFICATE },
+	{ "chroot",	CHROOT },
+	{ "command",	COMMAND },
+	{ "connections", CONNECTIONS },
+	{ "control",	CONTROL },
+	{ "crl",	CRL },
+	{ "directory",	DIRECTORY },
+	{ "enabled",	ENABLED },
+	{ "env",	ENV },
+	{ "environment", ENVIRONMENT },
+	{ "exec",	EXEC },
+	{ "files",	FILES },
+	{ "fingerprint", FINGERPRINT },
+	{ "from",	FROM },
+	{ "group",	GROUP },
+	{ "groups",	GROUPS },
+	{ "header",	HEADER },
+	{ "health",	HEALTH },
+	{ "home",	HOME },
+	{ "http",	HTTP },
+	{ "https",	HTTPS },
+	{ "idle",	IDLE },
+	{ "if",		IF },
+	{ "include",	INCLUDE },
+	{ "install",	INSTALL },
+	{ "keep",	KEEP },
+	{ "key",	KEY },
+	{ "limits",	LIMITS },
+	{ "listen",	LISTEN },
+	{ "log",	LOG },
+	{ "marker",	MARKER },
+	{ "max",	MAX },
+	{ "mount",	MOUNT },
+	{ "name",	NAME },
+	{ "native",	NATIVE },
+	{ "none",	NONE },
+	{ "notify",	NOTIFY },
+	{ "on",		ON },
+	{ "optional",	OPTIONAL },
+	{ "owner",	OWNER },
+	{ "path",	PATH },
+	{ "per-address", PERADDRESS },
+	{ "permanent",	PERMANENT },
+	{ "permit",	PERMIT },
+	{ "port",	PORT },
+	{ "probation",	PROBATION },
+	{ "profiles",	PROFILES },
+	{ "push",	PUSH },
+	{ "rate",	RATE },
+	{ "rcctl",	RCCTL },
+	{ "read",	READ },
+	{ "reconcile",	RECONCILE },
+	{ "release",	RELEASE },
+	{ "reserve",	RESERVE },
+	{ "restart",	RESTART },
+	{ "rlimit",	RLIMIT },
+	{ "root",	ROOT },
+	{ "runtime",	RUNTIME },
+	{ "s6",		S6 },
+	{ "self",	SELF },
+	{ "service",	SERVICE },
+	{ "shutdown",	SHUTDOWN },
+	{ "size",	SIZE },
+	{ "state",	STATE },
+	{ "static",	STATIC },
+	{ "status",	STATUS },
+	{ "stop",	STOP },
+	{ "subject",	SUBJECT },
+	{ "supervise",	SUPERVISE },
+	{ "systemd",	SYSTEMD },
+	{ "tcp",	TCP },
+	{ "timeout",	TIMEOUT },
+	{ "tls",	TLS },
+	{ "umask",	UMASK },
+	{ "units",	UNITS },
+	{ "unpack",	UNPACK },
+	{ "unpacked",	UNPACKED },
+	{ "user",	USER },
+	{ "within",	WITHIN }
+};
+#define NKEYWORDS	(sizeof(keywords) / sizeof(keywords[0]))

@@ -1,0 +1,45 @@
+/*
+ * Locking a process in.  sandbox.c says what each process may do; the
+ * system's part (Landlock and seccomp, or pledge and unveil) is in
+ * common/compat/sandbox-*.c under the names declared at the end.
+ */
+#ifndef UPD_SANDBOX_H
+#define UPD_SANDBOX_H
+
+#include <sys/types.h>
+
+#include "proto.h"
+
+struct sandbox_opts {
+	enum proc_type	 proc;
+	uid_t		 uid;
+	gid_t		 gid;
+	const char	*chroot;	/* path, or NULL */
+	int		 chroot_fd;	/* directory instead, or -1 */
+	uint64_t	 max_fsize;	/* unpack: RLIMIT_FSIZE, bytes, of the
+					 * manifest, too; 0: not limited */
+	int		 readonly;	/* unpack: MANIFEST and VERIFY modes,
+					 * reads the tree, writes none */
+	uint32_t	 nofile;	/* RLIMIT_NOFILE, 0: the default */
+};
+
+/*
+ * Enter: chroot, groups and user, rlimits, no_new_privs, Landlock and
+ * seccomp or pledge and unveil.  Fatal when a layer that every system has
+ * (user, chroot, rlimits) fails, or when the process would go on as root;
+ * a layer the kernel lacks is marked missing.  Fills in the report that
+ * the child sends in IMSG_READY.
+ *
+ * UPDATERD_SANDBOX_SKIP in the environment, as a LAYER_ mask, leaves
+ * layers out: only in a build with -DSANDBOX_TEST.
+ */
+void	 sandbox_enter(const struct sandbox_opts *, struct msg_ready *);
+/* "uid chroot rlimit no_new_privs landlock seccomp" of a LAYER_ mask. */
+void	 sandbox_names(uint32_t, char *, size_t);
+
+/* common/compat/sandbox-*.c.  Each returns 0 and sets its LAYER_ bits in
+ * layers or missing, or -1 with errno: fatal. */
+int	 sandbox_os_early(const struct sandbox_opts *, struct msg_ready *);
+int	 sandbox_os_final(const struct sandbox_opts *, struct msg_ready *);
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * updaterd: main.  Which process am I?  With -T one of our children, else
+ * the parent, or only a check of the configuration.
+ */
+#include <sys/types.h>
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "log.h"
+#include "parent/parent.h"
+#include "proc.h"
+#include "version.h"
+
+extern char	**environ;
+
+static void
+usage(FILE *fp)
+{
+	fprintf(fp, "usage: updaterd [-dnRVv] [-D macro=value] [-f file]\n");
+}
+
+static void
+help(void)
+{
+	usage(stdout);
+	printf("\n"
+	    "  -D macro=value  set a macro of the configuration\n"
+	    "  -d              stay in the foreground, log to standard error\n"
+	    "  -f file         configuration, instead of %s\n"
+	    "  -n              check the configuration and exit; with -v\n"
+	    "                  print it\n"
+	    "  -R              reconcile once and exit (a later version)\n"
+	    "  -V              print the version\n"
+	    "  -v              log more; twice: for debugging\n", CONF_PATH);
+}
+
+static void
+child(const char *name, int argc, char **argv)
+{
+	static const struct {
+		enum proc_type	 type;
+		void		(*main)(const struct proc_args *)
+				    __attribute__((noreturn));
+	} children[] = {
+		{ PROC_NET,	net_main },
+		{ PROC_PROBE,	probe_main },
+		{ PROC_INFLATE,	inflate_main },
+		{ PROC_UNPACK,	unpack_main }
+	};
+	struct proc_args	 args;
+	size_t			 i;
+
+	for (i = 0; i < sizeof(children) / sizeof(children[0]); i++) {
+		if (strcmp(name, proc_name(children[i].type)) != 0)
+			continue;
+		proc_child(children[i].type, argc, argv, &args);
+		children[i].main(&args);
+	}
+	errx(1, "unknown process %s", name);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct config	*conf;
+	const char	*path = CONF_PATH;
+	int		 ch, foreground = 0, check = 0, verbose = 0;
+
+	if (argc >= 3 && strcmp(argv[1], "-T") == 0) {
+		setproctitle_init(argc, argv, environ);
+		child(argv[2], argc, argv);
+	}
+
+	while ((ch = getopt(argc, argv, "D:df:hnRVv")) != -1) {
+		switch (ch) {
+		case 'D':
+			if (config_define(optarg) == -1)
+				errx(2, "-D %s: not of the form macro=value",
+				    optarg);
+			break;
+		case 'd':
+			foreground = 1;
+			break;
+		case 'f':
+			path = optarg;
+			break;
+		case 'h':
+			help();
+			return 0;
+		case 'n':
+			check = 1;
+			break;
+		case 'R':
+			errx(1, "-R: reconcile is not built into this version "
+			    "of updaterd");
+		case 'V':
+			printf("updaterd %s\n", UPD_VERSION);
+			return 0;
+		case 'v':
+			verbose++;
+			break;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind != argc) {
+		usage(stderr);
+		return 2;
+	}
+
+	if ((conf = config_parse(path)) == NULL)
+		return 1;
+	if (check) {
+		if (verbose)
+			config_print(conf, stdout);
+		else
+			fprintf(stderr, "%s: configuration OK\n", path);
+		config_free(conf);
+		return 0;
+	}
+
+	if (geteuid() != 0)
+		errx(1, "need root privileges");
+	if (proc_setpath(argv[0]) == -1)
+		err(1, "cannot find my own program, start me by an absolute "
+		    "path");
+	setproctitle_init(argc, argv, environ);
+	parent_main(conf, foreground, verbose);
+}
