@@ -38,41 +38,60 @@ YACC_CFLAGS=	-Wno-shadow -Wno-strict-prototypes -Wno-missing-prototypes \
 COMMON=		common/error.o common/imsgev.o common/log.o common/proto.o \
 		common/util.o ${OS_COMMON}
 
-MAIN=		updaterd/config.o updaterd/lex.o updaterd/parse.o \
-		updaterd/printconf.o updaterd/proc.o updaterd/sandbox.o \
-		updaterd/updaterd.o
+MAIN=		updaterd/check.o updaterd/config.o updaterd/lex.o \
+		updaterd/orders.o updaterd/parse.o updaterd/printconf.o \
+		updaterd/proc.o updaterd/sandbox.o updaterd/setting.o \
+		updaterd/updaterd.o updaterd/value.o
 
-PARENT=		updaterd/parent/command.o updaterd/parent/contain.o \
-		updaterd/parent/control.o updaterd/parent/health.o \
-		updaterd/parent/history.o updaterd/parent/intent.o \
-		updaterd/parent/journal.o updaterd/parent/logfile.o \
-		updaterd/parent/native.o updaterd/parent/netlink.o \
-		updaterd/parent/parent.o updaterd/parent/reap.o \
+PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
+		updaterd/parent/contain.o updaterd/parent/control.o \
+		updaterd/parent/describe.o updaterd/parent/health.o \
+		updaterd/parent/history.o updaterd/parent/instance.o \
+		updaterd/parent/intent.o updaterd/parent/journal.o \
+		updaterd/parent/launch.o updaterd/parent/listen.o \
+		updaterd/parent/logfile.o updaterd/parent/native.o \
+		updaterd/parent/operate.o updaterd/parent/ops.o \
+		updaterd/parent/parent.o updaterd/parent/prepare.o \
+		updaterd/parent/promote.o updaterd/parent/reap.o \
+		updaterd/parent/receive.o updaterd/parent/record.o \
 		updaterd/parent/recover.o updaterd/parent/release.o \
+		updaterd/parent/request.o updaterd/parent/sdnotify.o \
 		updaterd/parent/service.o updaterd/parent/staging.o \
+		updaterd/parent/status.o updaterd/parent/store.o \
 		updaterd/parent/task.o updaterd/parent/tree.o \
-		updaterd/parent/update.o
+		updaterd/parent/update.o updaterd/parent/users.o \
+		updaterd/parent/utf8.o updaterd/parent/verdict.o \
+		updaterd/parent/walk.o updaterd/parent/worker.o
 
-NET=		updaterd/net/api.o updaterd/net/conn.o updaterd/net/http.o \
-		updaterd/net/multipart.o updaterd/net/net.o \
-		updaterd/net/tls.o updaterd/net/upload.o
+NET=		updaterd/net/addr.o updaterd/net/api.o updaterd/net/body.o \
+		updaterd/net/conn.o updaterd/net/http.o updaterd/net/json.o \
+		updaterd/net/listen.o updaterd/net/multipart.o \
+		updaterd/net/net.o updaterd/net/option.o \
+		updaterd/net/query.o updaterd/net/relay.o \
+		updaterd/net/reply.o updaterd/net/route.o updaterd/net/tls.o \
+		updaterd/net/upload.o
 
 PROBE=		updaterd/probe/check.o updaterd/probe/probe.o \
 		updaterd/probe/reply.o
 
 INFLATE=	updaterd/inflate/deflate_${DEFLATE}.o \
 		updaterd/inflate/gzip.o updaterd/inflate/inflate.o \
-		updaterd/inflate/zstd.o
+		updaterd/inflate/stream.o updaterd/inflate/zstd.o
 
-UNPACK=		updaterd/unpack/entry.o updaterd/unpack/extract.o \
-		updaterd/unpack/manifest.o updaterd/unpack/unpack.o \
-		updaterd/unpack/walk.o
+UNPACK=		updaterd/unpack/diff.o updaterd/unpack/entry.o \
+		updaterd/unpack/extract.o updaterd/unpack/frame.o \
+		updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o \
+		updaterd/unpack/names.o updaterd/unpack/source.o \
+		updaterd/unpack/unpack.o updaterd/unpack/walk.o \
+		updaterd/unpack/writer.o
 
 UPDATERD=	${COMMON} ${OS_OBJS} ${MAIN} ${PARENT} ${NET} ${PROBE} \
 		${INFLATE} ${UNPACK}
 
 UPDATERCTL=	common/error.o common/log.o common/proto.o common/util.o \
-		${OS_COMMON} updaterctl/output.o updaterctl/updaterctl.o
+		${OS_COMMON} updaterctl/client.o updaterctl/output.o \
+		updaterctl/status.o updaterctl/text.o \
+		updaterctl/updaterctl.o
 
 HDRS!=		find common updaterd updaterctl -name '*.h'
 # Rewritten only when the flags differ from those of the last build.
@@ -93,7 +112,7 @@ check:
 	@sh regress/deps.sh build check
 	@${MAKE} programs regress/agent/agent
 	@env MAKE="${MAKE}" CC="${CC}" CFLAGS="${CFLAGS}" \
-	    LDFLAGS="${LDFLAGS}" TEST_CFLAGS="${ALL_CFLAGS}" \
+	    LDFLAGS="${LDFLAGS}" DEFLATE="${DEFLATE}" TEST_CFLAGS="${ALL_CFLAGS}" \
 	    TEST_LIBS="${ALL_LDFLAGS} ${OS_LIBS}" sh regress/run.sh ${TESTS}
 
 demo:
@@ -154,32 +173,38 @@ clean:
 	rm -f updaterd/updaterd updaterd/parse.c updaterctl/updaterctl \
 	    regress/agent/agent regress/archive/drive .buildflags
 
-# --- how it is built --------------------------------------------------
+# --- how it is built; `make -n` shows the whole commands ---------------
 
 programs: updaterd/updaterd updaterctl/updaterctl
 
 updaterd/updaterd: ${UPDATERD}
-	${CC} -o $@ ${UPDATERD} ${ALL_LDFLAGS} ${OS_LIBS}
+	@echo "ld $@"
+	@${CC} -o $@ ${UPDATERD} ${ALL_LDFLAGS} ${OS_LIBS}
 
 updaterctl/updaterctl: ${UPDATERCTL}
-	${CC} -o $@ ${UPDATERCTL} ${ALL_LDFLAGS} ${OS_CTLLIBS}
+	@echo "ld $@"
+	@${CC} -o $@ ${UPDATERCTL} ${ALL_LDFLAGS} ${OS_CTLLIBS}
 
 regress/agent/agent: regress/agent/agent.c ${FLAGS}
-	${CC} -o $@ ${ALL_CFLAGS} regress/agent/agent.c ${ALL_LDFLAGS} \
+	@echo "cc $@"
+	@${CC} -o $@ ${ALL_CFLAGS} regress/agent/agent.c ${ALL_LDFLAGS} \
 	    ${OS_LIBS}
 
 updaterd/parse.c: updaterd/parse.y
-	${YACC} -o $@ updaterd/parse.y
+	@echo "yacc $@"
+	@${YACC} -o $@ updaterd/parse.y
 
 updaterd/parse.o: updaterd/parse.c
-	${CC} ${ALL_CFLAGS} ${YACC_CFLAGS} -c -o $@ updaterd/parse.c
+	@echo "cc $@"
+	@${CC} ${ALL_CFLAGS} ${YACC_CFLAGS} -c -o $@ updaterd/parse.c
 
 ${UPDATERD} ${UPDATERCTL}: ${HDRS} ${FLAGS}
 
 .SUFFIXES:
 .SUFFIXES: .c .o
 .c.o:
-	${CC} ${ALL_CFLAGS} -c -o $@ $<
+	@echo "cc $@"
+	@${CC} ${ALL_CFLAGS} -c -o $@ $<
 
 .PHONY: all deps check demo bench lint install install-systemd uninstall \
 	clean programs

@@ -23,9 +23,7 @@ OS_LDFLAGS=	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 YACC=		byacc
 
 OS_COMMON=	common/compat/imsg.o
-OS_OBJS=	common/compat/beneath-linux.o \
-		common/compat/contain-linux.o \
-		common/compat/landlock-linux.o \
-		common/compat/pidwatch-linux.o \
-		common/compat/sandbox-linux.o \
-		common/compat/seccomp-linux.o
+OS_OBJS=	common/compat/beneath-linux.o common/compat/beneath-walk.o \
+		common/compat/contain-linux.o common/compat/landlock-linux.o \
+		common/compat/osproc-linux.o common/compat/pidwatch-linux.o \
+		common/compat/sandbox-linux.o common/compat/seccomp-linux.o

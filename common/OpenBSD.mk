@@ -17,8 +17,9 @@ OS_LDFLAGS=
 
 YACC=		yacc
 
-OS_COMMON=
-OS_OBJS=	common/compat/beneath-openbsd.o \
+OS_COMMON=	
+OS_OBJS=	common/compat/beneath-openbsd.o common/compat/beneath-walk.o \
 		common/compat/contain-openbsd.o \
+		common/compat/osproc-openbsd.o \
 		common/compat/pidwatch-openbsd.o \
 		common/compat/sandbox-openbsd.o

@@ -7,10 +7,19 @@
  * shown as \ooo: whoever chose a name in it cannot forge a line.  errno is
  * kept.  Logging to syslog never waits: what the daemon does not take is
  * counted, and the next line that gets through says how many were lost.
+ *
+ * The syslog client is ours, in the RFC 3164 form that every daemon behind
+ * /dev/log takes: "<pri>Mmm dd hh:mm:ss ident[pid]: text".  The C library's
+ * opens files and connects again behind our back, which a sandbox punishes
+ * with death.  Ours is connected before the sandbox and then needs send(2)
+ * and getpid(2) only.  The time is UTC: local time would take a file.
  */
 #include <sys/types.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +27,11 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "logsock.h"
 #include "util.h"
 
 #define LOG_TEXT	2048	/* bytes of one text, cut beyond */
 #define LOG_PREFIX	160	/* bytes: time, ident, process name */
+#define LOG_SOCKET	"/dev/log"
 
 static const char	*ident = "updaterd";
 static const char	*procname = "parent";
@@ -30,6 +39,110 @@ static int		 to_stderr = 1;
 static int		 verbose;
 static int		 locked;	/* in a sandbox: never connect */
 static unsigned long	 lost;		/* lines syslog did not take */
+static int		 sock = -1;	/* connected to syslog, or -1 */
+static int		 stream;	/* ... with SOCK_STREAM, as old
+					 * syslog-ng has it */
+
+/* --- syslog --------------------------------------------------------- */
+
+static void
+syslog_close(void)
+{
+	if (sock != -1)
+		close(sock);
+	sock = -1;
+}
+
+static int
+syslog_connect(int type)
+{
+	struct sockaddr_un	 sun;
+	int			 fd, high, saved;
+
+	memset(&sun, 0, sizeof(sun));
+	sun.sun_family = AF_UNIX;
+	strlcpy(sun.sun_path, LOG_SOCKET, sizeof(sun.sun_path));
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1)
+		goto fail;
+	if (fd > STDERR_FILENO)
+		return fd;
+	/* 0 to 2 are going to be replaced. */
+	if ((high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) == -1)
+		goto fail;
+	close(fd);
+	return high;
+ fail:
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+static int
+syslog_open(void)
+{
+	syslog_close();
+	stream = 0;
+	sock = syslog_connect(SOCK_DGRAM);
+	if (sock == -1 && errno == EPROTOTYPE) {
+		stream = 1;
+		sock = syslog_connect(SOCK_STREAM);
+	}
+	return sock == -1 ? -1 : 0;
+}
+
+static int
+syslog_send(const char *line, size_t len)
+{
+	if (sock == -1) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	/* On a stream the NUL ends the message. */
+	return send(sock, line, len + (stream ? 1 : 0),
+	    MSG_DONTWAIT | MSG_NOSIGNAL) == -1 ? -1 : 0;
+}
+
+/* Send, after connecting anew if the daemon was restarted, or started
+ * after us.  0, or -1. */
+static int
+syslog_line(const char *line, size_t len)
+{
+	if (syslog_send(line, len) == 0)
+		return 0;
+	if (locked || errno == EAGAIN || errno == EWOULDBLOCK ||
+	    errno == ENOBUFS || errno == EMSGSIZE)
+		return -1;
+	if (syslog_open() == -1)
+		return -1;
+	return syslog_send(line, len);
+}
+
+/* The beginning of a line; its length. */
+static int
+syslog_prefix(char *line, size_t size, int severity)
+{
+	static const char	*months[] = { "Jan", "Feb", "Mar", "Apr",
+				    "May", "Jun", "Jul", "Aug", "Sep", "Oct",
+				    "Nov", "Dec" };
+	char			 iso[40];
+	int			 month;
+
+	/* 2026-04-08T21:40:21 becomes Apr  8 21:40:21 */
+	time_iso(time_real_us(), iso, sizeof(iso));
+	month = (iso[5] - '0') * 10 + iso[6] - '0';
+	if (month < 1 || month > 12)
+		month = 1;
+	return snprintf(line, size, "<%d>%s %c%c %.8s %s[%ld]: %s: ",
+	    LOG_DAEMON | severity, months[month - 1],
+	    iso[8] == '0' ? ' ' : iso[8], iso[9], iso + 11, ident,
+	    (long)getpid(), procname);
+}
+
+/* --- all -------------------------------------------------------------- */
 
 void
 log_init(const char *name, int use_stderr, int level)
@@ -37,9 +150,10 @@ log_init(const char *name, int use_stderr, int level)
 	ident = name;
 	to_stderr = use_stderr;
 	verbose = level;
-	/* Without a syslog daemon yet: each line tries again. */
+	syslog_close();
+	/* No syslog daemon yet: each line tries again. */
 	if (!to_stderr)
-		(void)logsock_open();
+		(void)syslog_open();
 }
 
 void
@@ -64,33 +178,19 @@ void
 log_reopen(void)
 {
 	if (!to_stderr && !locked)
-		(void)logsock_open();
+		(void)syslog_open();
 }
 
 int
 log_fd(void)
 {
-	return to_stderr ? -1 : logsock_fd();
+	return sock;
 }
 
 void
 log_lock(void)
 {
 	locked = 1;
-}
-
-static int
-syslog_line(int pri, const char *line, size_t len)
-{
-	if (logsock_send(pri, ident, line, len) == 0)
-		return 0;
-	if (locked || errno == EAGAIN || errno == EWOULDBLOCK ||
-	    errno == ENOBUFS || errno == EMSGSIZE)
-		return -1;
-	/* The daemon was restarted, or started after us. */
-	if (logsock_open() == -1)
-		return -1;
-	return logsock_send(pri, ident, line, len);
 }
 
 /* Append the text with control characters shown; the new length. */
@@ -125,7 +225,7 @@ emit(int severity, const char *text)
 		n = snprintf(line, LOG_PREFIX, "%.19sZ %s[%s]: ", iso, ident,
 		    procname);
 	} else
-		n = snprintf(line, LOG_PREFIX, "%s: ", procname);
+		n = syslog_prefix(line, LOG_PREFIX, severity);
 	if (n < 0)
 		return;
 	if (n >= LOG_PREFIX)
@@ -136,16 +236,18 @@ emit(int severity, const char *text)
 		(void)write_all(STDERR_FILENO, line, len);
 		return;
 	}
-	if (syslog_line(LOG_DAEMON | severity, line, len) == -1) {
+	if (syslog_line(line, len) == -1) {
 		lost++;
 		return;
 	}
 	if (lost == 0)
 		return;
-	n = snprintf(line, sizeof(line), "%s: lost %lu lines of log",
-	    procname, lost);
-	if (n > 0 && syslog_line(LOG_DAEMON | LOG_WARNING, line,
-	    (size_t)n) == 0)
+	n = syslog_prefix(line, LOG_PREFIX, LOG_WARNING);
+	if (n < 0 || n >= LOG_PREFIX)
+		return;
+	n += snprintf(line + n, sizeof(line) - (size_t)n,
+	    "lost %lu lines of log", lost);
+	if (syslog_line(line, (size_t)n) == 0)
 		lost = 0;
 }
 

@@ -59,7 +59,7 @@ say "HTTP 409 after $(($(now_ms) - t0)) ms, rolled back:" \
     "$(body .detail.rolled_back)"
 say "the reason: $(body .detail.error)"
 say "its last words:"
-body .detail.stderr | sed 's/^/    | /'
+body .detail.stderr | sed '/^$/d; s/^/    | /'
 expect "$(serving)" release-2 "after the rollback"
 say "still serving: $(serving)"
 

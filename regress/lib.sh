@@ -321,8 +321,12 @@ C
 # --- the daemon -------------------------------------------------------
 
 listening() {
-	[ -S "$T/updaterd.sock" ] && ctl status &&
+	[ -S "$T/updaterd.sock" ] && ctl status >/dev/null 2>&1 &&
 	    [ "$(api GET /health)" = 200 ]
+}
+
+listening_or_gone() {
+	gone "$UPID" || listening
 }
 
 start_updaterd() {	# [options]
@@ -330,7 +334,8 @@ start_updaterd() {	# [options]
 	mkdir -p "$T/empty"
 	"$UPDATERD" -d -f "$T/conf" "$@" >>"$T/log" 2>&1 </dev/null &
 	UPID=$!
-	if ! wait_for 20 listening; then
+	wait_for 20 listening_or_gone
+	if gone "$UPID" || ! listening; then
 		echo "# the daemon does not listen"
 		diag "$(tail -n 30 "$T/log")"
 		echo "Bail out! updaterd did not start"

@@ -24,8 +24,11 @@ build() {
 		    -newer "$bin" | head -n 1)
 		[ -n "$newer" ] || return 0
 	fi
+	# A test sees the headers of the folders that it links from.
+	inc=$(printf '%s\n' $link | sed -n 's|^\(updaterd/.*\)/.*|-I\1|p;
+	    s|^\(updaterctl\)/.*|-I\1|p' | sort -u)
 	# shellcheck disable=SC2086
-	$CC $TEST_CFLAGS -Iregress/unit -o "$bin" "$src" $link \
+	$CC $TEST_CFLAGS $inc -Iregress/unit -o "$bin" "$src" $link \
 	    $TEST_LIBS -lcmocka $libs || {
 		echo "cannot build $src" >&2
 		return 1
@@ -43,7 +46,8 @@ done
 objects=$(printf '%s\n' $objects | sort -u)
 if [ -n "$objects" ]; then
 	# shellcheck disable=SC2086
-	$MAKE -j2 CC="$CC" CFLAGS="$CFLAGS" LDFLAGS="$LDFLAGS" $objects \
+	$MAKE -j2 CC="$CC" CFLAGS="$CFLAGS" LDFLAGS="$LDFLAGS" \
+	    DEFLATE="${DEFLATE:-isal}" $objects \
 	    >/dev/null || exit 1
 fi
 # Two lanes, since two cores are the least one may expect.

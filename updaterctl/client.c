@@ -135,7 +135,8 @@ client_send(struct client *c, uint32_t type, int fd, const void *data,
 		return -1;
 	}
 	/* A daemon that refuses us answers and closes: read that, too. */
-	if (imsgbuf_flush(&c->ibuf) == -1 && errno != EPIPE) {
+	if (imsgbuf_flush(&c->ibuf) == -1 && errno != EPIPE &&
+	    errno != ECONNRESET) {
 		snprintf(c->why, sizeof(c->why), "cannot send the request: "
 		    "%s", strerror(errno));
 		return -1;

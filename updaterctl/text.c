@@ -253,13 +253,13 @@ text_time(const char *iso)
 }
 
 void
-text_when(const char *iso, char *out, size_t size)
+text_when(const char *iso, const char *fmt, char *out, size_t size)
 {
 	time_t		 t = text_time(iso);
 	struct tm	 tm;
 
 	if (t == -1 || gmtime_r(&t, &tm) == NULL ||
-	    strftime(out, size, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+	    strftime(out, size, fmt, &tm) == 0)
 		(void)strlcpy(out, "-", size);
 }
 
@@ -311,7 +311,8 @@ table_cell(struct table *t, enum tone tone, const char *text)
 	if (r->n == t->ncols)
 		return;
 	r->tones[r->n] = tone;
-	r->cells[r->n++] = text_escape(text, 0);
+	r->cells[r->n++] = text_escape(text != NULL && text[0] != '\0' ?
+	    text : NULL, 0);
 }
 
 void

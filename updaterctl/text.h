@@ -49,8 +49,9 @@ void		 put_lines(struct screen *, int, const char *);
 void		 text_duration(int64_t, char *, size_t);
 /* Seconds of "2026-04-18T21:40:21.123456+00:00", or -1. */
 time_t		 text_time(const char *);
-/* The same moment as "2026-04-18 21:40:21 UTC"; "-" for what is no time. */
-void		 text_when(const char *, char *, size_t);
+/* The same moment in a form of strftime(3); "-" for what is no time. */
+void		 text_when(const char *, const char *, char *, size_t)
+		    __attribute__((format(strftime, 2, 0)));
 /* How long ago: "3d 4h", or "-". */
 void		 text_age(const struct screen *, const char *, char *, size_t);
 

@@ -208,8 +208,8 @@ struct config {
  * config_free(), or NULL.
  */
 struct config	*config_parse(const char *);
-/* Where its errors go, a line each without its newline; NULL (the default):
- * standard error. */
+/* setting.c: where its errors go, a line each without its newline; NULL
+ * (the default): standard error. */
 void		 config_onerror(void (*)(const char *));
 /* -D macro=value; call before config_parse().  0, or -1: not such a form. */
 int		 config_define(char *);
@@ -219,8 +219,8 @@ struct config	*config_new(void);
 struct agent_conf *agent_conf_new(const char *);
 struct service_conf *service_conf_new(const char *);
 void		 config_free(struct config *);
-/* What the grammar cannot see: missing parts, duplicates, features not
- * built.  Calls the function with a line (0: none) and a message for each
+/* check.c: what the grammar cannot see: missing parts, duplicates, features
+ * not built.  Calls the function with a line (0: none) and a message for each
  * error; returns how many. */
 int		 config_check(const struct config *,
 		    void (*)(int, const char *, ...)

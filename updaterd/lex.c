@@ -22,6 +22,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,8 @@ struct source {
 	int	 file;			/* index in names */
 	int	 line;
 	size_t	 depth;			/* blocks open when it began */
+	dev_t	 dev;
+	ino_t	 ino;
 	int	 complained;		/* COMPLAIN_ */
 	int	 midline;		/* something since the last newline */
 };
@@ -73,7 +76,7 @@ static size_t			 nsources;
 static int			 braces[DEPTH_MAX];	/* lines */
 static size_t			 depth;
 static int			 first;		/* next token begins one */
-static int			 queue[2];	/* to be given out, last first */
+static int			 queue[2];	/* given out, last first */
 static int			 nqueue;
 static int			 truncated;
 static lex_error		 complain;
@@ -172,6 +175,19 @@ lex_begin(lex_error fn)
 }
 
 const char *
+lex_where(int pos, int seen)
+{
+	static char	 text[LINE_MAX];
+
+	if (CONF_FILE(pos) == CONF_FILE(seen))
+		snprintf(text, sizeof(text), "line %d", CONF_LINE(pos));
+	else
+		snprintf(text, sizeof(text), "line %d of %s", CONF_LINE(pos),
+		    lex_filename(pos));
+	return text;
+}
+
+const char *
 lex_filename(int pos)
 {
 	size_t	 i = (size_t)CONF_FILE(pos);
@@ -210,12 +226,23 @@ beside(const char *path, const char *includer)
 	return full;
 }
 
+static int
+is_open(const struct stat *st)
+{
+	size_t	 i;
+
+	for (i = 0; i < nsources; i++)
+		if (sources[i].dev == st->st_dev &&
+		    sources[i].ino == st->st_ino)
+			return 1;
+	return 0;
+}
+
 /* Check on the open descriptor: what was checked is what will be read. */
 static char *
-read_checked(const char *path, int pos, size_t *len)
+read_checked(const char *path, int pos, struct stat *st, size_t *len)
 {
 	const char	*what = pos == 0 ? "the file" : path;
-	struct stat	 st;
 	char		*data = NULL;
 	int		 fd;
 
@@ -225,16 +252,18 @@ read_checked(const char *path, int pos, size_t *len)
 		complain(pos, "cannot open %s: %s", what, strerror(errno));
 		return NULL;
 	}
-	if (fstat(fd, &st) == -1)
+	if (fstat(fd, st) == -1)
 		complain(pos, "cannot stat %s: %s", what, strerror(errno));
-	else if (!S_ISREG(st.st_mode))
+	else if (!S_ISREG(st->st_mode))
 		complain(pos, "%s is not a regular file", what);
-	else if (st.st_uid != 0 && st.st_uid != geteuid())
+	else if (st->st_uid != 0 && st->st_uid != geteuid())
 		complain(pos, "%s must belong to root or to the user who "
 		    "reads it", what);
-	else if (st.st_mode & (S_IWGRP | S_IWOTH))
+	else if (st->st_mode & (S_IWGRP | S_IWOTH))
 		complain(pos, "%s is writable by group or others, do: "
 		    "chmod go-w %s", what, path);
+	else if (is_open(st))
+		complain(pos, "%s includes itself", what);
 	else if ((data = fd_read(fd, FILE_MAX, len)) == NULL)
 		complain(pos, "cannot read %s: %s", what, strerror(errno));
 	close(fd);
@@ -245,6 +274,7 @@ int
 lex_open(const char *path, int pos)
 {
 	struct source	*s;
+	struct stat	 st;
 	char		*full, *data;
 	size_t		 len;
 
@@ -258,7 +288,7 @@ lex_open(const char *path, int pos)
 	/* The first error is about a file that has to have a name. */
 	if (names.n == 0)
 		args_add(&names, full);
-	if ((data = read_checked(full, pos, &len)) == NULL) {
+	if ((data = read_checked(full, pos, &st, &len)) == NULL) {
 		free(full);
 		return -1;
 	}
@@ -273,6 +303,8 @@ lex_open(const char *path, int pos)
 	s->file = (int)names.n - 1;
 	s->line = 1;
 	s->depth = depth;
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
 	return 0;
 }
 
@@ -454,6 +486,10 @@ pieces(struct source *s, struct token *t)
 		len = TEXT_MAX;
 	}
 	t->type = bare && n == 1 ? LEX_WORD : LEX_STRING;
+	if (t->type == LEX_WORD && t->first && depth == 0) {
+		skip_blank(s);
+		t->named = peek(s) == '=';
+	}
 	t->text = text_new(buf, len);
 }
 

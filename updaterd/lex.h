@@ -22,6 +22,8 @@ struct token {
 	int		 pos;	/* line and file, see CONF_LINE_BITS */
 	int		 first;	/* 1: begins a statement (or a block) */
 	int		 stray;	/* 1: a '}' that closes nothing */
+	int		 named;	/* 1: '=' follows, no block is open: this
+				 * is the name of a macro, keyword or not */
 };
 
 /* Told of every error: position and text. */
@@ -41,6 +43,9 @@ void		 lex_skip(const struct token *);
 /* Blocks open now; the line of the innermost one's brace. */
 size_t		 lex_depth(void);
 int		 lex_braceline(void);
+/* "line 7", or "line 7 of file" as seen from another file (the second
+ * position).  Overwritten by the next call. */
+const char	*lex_where(int, int);
 /* Name of the file of a position. */
 const char	*lex_filename(int);
 /* Both texts in one, which lives until lex_end(). */

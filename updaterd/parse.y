@@ -13,8 +13,7 @@
 #include <sys/types.h>
 #include <sys/queue.h>
 
-#include <ctype.h>
-#include <stdarg.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,9 +36,7 @@ static struct config		*conf;
 static struct agent_conf	*agent;		/* being read, or NULL */
 static struct service_conf	*svc;		/* being read, or NULL */
 static struct args		 list;		/* the last { list } */
-static struct token		 tok, before;	/* last two, for errors */
-static int			 errors;
-static void			(*sink)(const char *);
+static struct token		 tok, before;	/* the last two */
 
 int	 yyparse(void);
 int	 yylex(void);
@@ -116,7 +113,9 @@ main	: USER string	{ STRINGTO(conf, KEY_USER, user, $<pos>1, $2); }
 		if (setting_once(conf->lines, KEY_SHUTDOWN, $<pos>1))
 			conf->shutdown_keep = 1;
 	}
-	| LISTEN ON value PORT value	{ setting_listen(conf, $<pos>1, $3, $5); }
+	| LISTEN ON value PORT value	{
+		setting_listen(conf, $<pos>1, $3, $5);
+	}
 	| TLS '{' tlsopts '}'
 	| LIMITS '{' netlimits '}'
 	| PERMIT role FROM SUBJECT string	{
@@ -197,7 +196,8 @@ agentlast : /* empty */
 	;
 agentopt : ROOT string	{ STRINGTO(agent, KEY_ROOT, root, $<pos>1, $2); }
 	| INSTALL list	{
-		setting_list(&agent->install, &list, agent->lines, KEY_INSTALL, $<pos>1);
+		setting_list(&agent->install, &list, agent->lines, KEY_INSTALL,
+		    $<pos>1);
 	}
 	  instopts
 	| KEEP value	{ NUMBER(agent, KEY_KEEP, keep, $<pos>1, $2); }
@@ -234,7 +234,10 @@ service	: SERVICE string '{'	{
 		svc->line = $<pos>1;
 		TAILQ_INSERT_TAIL(&agent->services, svc, entry);
 	}
-	  svcopts svclast '}'	{ svc = NULL; }
+	  svcopts svclast '}'	{
+		setting_finish(svc);
+		svc = NULL;
+	}
 	;
 svcopts	: /* empty */
 	| svcopts '\n'
@@ -247,7 +250,8 @@ svclast	: /* empty */
 svcopt	: USER string	{ STRINGTO(svc, KEY_USER, user, $<pos>1, $2); }
 	| GROUP string	{ STRINGTO(svc, KEY_GROUP, group, $<pos>1, $2); }
 	| GROUPS list	{
-		setting_list(&svc->groups, &list, svc->lines, KEY_GROUPS, $<pos>1);
+		setting_list(&svc->groups, &list, svc->lines, KEY_GROUPS,
+		    $<pos>1);
 	}
 	| DIRECTORY string	{
 		STRINGTO(svc, KEY_DIRECTORY, directory, $<pos>1, $2);
@@ -259,15 +263,18 @@ svcopt	: USER string	{ STRINGTO(svc, KEY_USER, user, $<pos>1, $2); }
 			svc->optional = 1;
 	}
 	| COMMAND list	{
-		setting_list(&svc->command, &list, svc->lines, KEY_COMMAND, $<pos>1);
+		setting_list(&svc->command, &list, svc->lines, KEY_COMMAND,
+		    $<pos>1);
 	}
 	| ENVIRONMENT list	{
-		setting_list(&svc->environment, &list, svc->lines, KEY_ENVIRONMENT,
-		    $<pos>1);
+		setting_list(&svc->environment, &list, svc->lines,
+		    KEY_ENVIRONMENT, $<pos>1);
 	}
 	| HEALTH	{ setting_health_begin(svc, $<pos>1); }
 	  health
-	| STOP stopsig stopwait	{ (void)setting_once(svc->lines, KEY_STOP, $<pos>1); }
+	| STOP stopsig stopwait	{
+		(void)setting_once(svc->lines, KEY_STOP, $<pos>1);
+	}
 	| RESTART restarts	{
 		(void)setting_once(svc->lines, KEY_RESTART, $<pos>1);
 	}
@@ -279,8 +286,8 @@ svcopt	: USER string	{ STRINGTO(svc, KEY_USER, user, $<pos>1, $2); }
 		STRINGTO(svc, KEY_MARKER, marker, $<pos>3, $4);
 	}
 	| RUNTIME FILES list	{
-		setting_list(&svc->runtime_files, &list, svc->lines, KEY_RUNTIME_FILES,
-		    $<pos>1);
+		setting_list(&svc->runtime_files, &list, svc->lines,
+		    KEY_RUNTIME_FILES, $<pos>1);
 	}
 	| RECONCILE LOG string	{
 		STRINGTO(svc, KEY_RECONCILE_LOG, reconcile_log, $<pos>1, $3);
@@ -311,7 +318,9 @@ restarts : /* empty */
 	| restarts MAX value	{
 		NUMBER(svc, KEY_BACKMAX, backmax_ms, $<pos>2, $3);
 	}
-	| restarts PERMANENT list	{ setting_permanent(svc, $<pos>2, &list); }
+	| restarts PERMANENT list	{
+		setting_permanent(svc, $<pos>2, &list);
+	}
 	;
 logopts	: /* empty */
 	| logopts SIZE value	{
@@ -322,12 +331,20 @@ logopts	: /* empty */
 	}
 	;
 
-health	: NONE		{ setting_health(svc, HEALTH_NONE, $<pos>1, NULL, NULL); }
-	| NOTIFY	{ setting_health(svc, HEALTH_NOTIFY, $<pos>1, NULL, NULL); }
+health	: NONE	{
+		setting_health(svc, HEALTH_NONE, $<pos>1, NULL, NULL);
+	}
+	| NOTIFY	{
+		setting_health(svc, HEALTH_NOTIFY, $<pos>1, NULL, NULL);
+	}
 	  healthblock
-	| TCP value PORT value	{ setting_health(svc, HEALTH_TCP, $<pos>1, $2, $4); }
+	| TCP value PORT value	{
+		setting_health(svc, HEALTH_TCP, $<pos>1, $2, $4);
+	}
 	  healthblock
-	| http value PORT value	{ setting_health(svc, $1, $<pos>1, $2, $4); }
+	| http value PORT value	{
+		setting_health(svc, $1, $<pos>1, $2, $4);
+	}
 	  httpopts healthblock
 	| EXEC list	{
 		setting_health(svc, HEALTH_EXEC, $<pos>1, NULL, NULL);
@@ -371,10 +388,12 @@ healthopt : CA string	{ STRINGTO(svc, KEY_CA, health.ca, $<pos>1, $2); }
 	;
 
 supervise : NATIVE	{
-		setting_supervisor(svc, SUPERVISE_NATIVE, KEY_SUPERVISE, $<pos>1);
+		setting_supervisor(svc, SUPERVISE_NATIVE, KEY_SUPERVISE,
+		    $<pos>1);
 	}
 	| S6 string OWNER string	{
-		setting_supervisor(svc, SUPERVISE_S6, KEY_SUPERVISE_S6, $<pos>1);
+		setting_supervisor(svc, SUPERVISE_S6, KEY_SUPERVISE_S6,
+		    $<pos>1);
 		free(svc->scandir);
 		free(svc->scan_owner);
 		if ((svc->scandir = strdup($2)) == NULL ||
@@ -383,8 +402,8 @@ supervise : NATIVE	{
 	}
 	  s6opts
 	| SYSTEMD string	{
-		setting_supervisor(svc, SUPERVISE_SYSTEMD, KEY_SUPERVISE_SYSTEMD,
-		    $<pos>1);
+		setting_supervisor(svc, SUPERVISE_SYSTEMD,
+		    KEY_SUPERVISE_SYSTEMD, $<pos>1);
 		free(svc->unit);
 		if ((svc->unit = strdup($2)) == NULL)
 			fatal("strdup");
@@ -412,92 +431,198 @@ unitsopt : /* empty */
 
 %%
 
-static const struct keyword {
+static const struct {
 	const char	*name;
 	int		 token;
-} keywords[] = {		/* sorted by name */
-	{ "agent",	AGENT },
-	{ "backoff",	BACKOFF },
-	{ "body",	BODY },
-	{ "ca",		CA },
-	{ "certificate", CERTIFICATE },
-	{ "chroot",	CHROOT },
-	{ "command",	COMMAND },
-	{ "connections", CONNECTIONS },
-	{ "control",	CONTROL },
-	{ "crl",	CRL },
-	{ "directory",	DIRECTORY },
-	{ "enabled",	ENABLED },
-	{ "env",	ENV },
-	{ "environment", ENVIRONMENT },
-	{ "exec",	EXEC },
-	{ "files",	FILES },
-	{ "fingerprint", FINGERPRINT },
-	{ "from",	FROM },
-	{ "group",	GROUP },
-	{ "groups",	GROUPS },
-	{ "header",	HEADER },
-	{ "health",	HEALTH },
-	{ "home",	HOME },
-	{ "http",	HTTP },
-	{ "https",	HTTPS },
-	{ "idle",	IDLE },
-	{ "if",		IF },
-	{ "include",	INCLUDE },
-	{ "install",	INSTALL },
-	{ "keep",	KEEP },
-	{ "key",	KEY },
-	{ "limits",	LIMITS },
-	{ "listen",	LISTEN },
-	{ "log",	LOG },
-	{ "marker",	MARKER },
-	{ "max",	MAX },
-	{ "mount",	MOUNT },
-	{ "name",	NAME },
-	{ "native",	NATIVE },
-	{ "none",	NONE },
-	{ "notify",	NOTIFY },
-	{ "on",		ON },
-	{ "optional",	OPTIONAL },
-	{ "owner",	OWNER },
-	{ "path",	PATH },
-	{ "per-address", PERADDRESS },
-	{ "permanent",	PERMANENT },
-	{ "permit",	PERMIT },
-	{ "port",	PORT },
-	{ "probation",	PROBATION },
-	{ "profiles",	PROFILES },
-	{ "push",	PUSH },
-	{ "rate",	RATE },
-	{ "rcctl",	RCCTL },
-	{ "read",	READ },
-	{ "reconcile",	RECONCILE },
-	{ "release",	RELEASE },
-	{ "reserve",	RESERVE },
-	{ "restart",	RESTART },
-	{ "rlimit",	RLIMIT },
-	{ "root",	ROOT },
-	{ "runtime",	RUNTIME },
-	{ "s6",		S6 },
-	{ "self",	SELF },
-	{ "service",	SERVICE },
-	{ "shutdown",	SHUTDOWN },
-	{ "size",	SIZE },
-	{ "state",	STATE },
-	{ "static",	STATIC },
-	{ "status",	STATUS },
-	{ "stop",	STOP },
-	{ "subject",	SUBJECT },
-	{ "supervise",	SUPERVISE },
-	{ "systemd",	SYSTEMD },
-	{ "tcp",	TCP },
-	{ "timeout",	TIMEOUT },
-	{ "tls",	TLS },
-	{ "umask",	UMASK },
-	{ "units",	UNITS },
-	{ "unpack",	UNPACK },
-	{ "unpacked",	UNPACKED },
-	{ "user",	USER },
-	{ "within",	WITHIN }
+} keywords[] = {
+	{ "agent", AGENT }, { "backoff", BACKOFF }, { "body", BODY },
+	{ "ca", CA }, { "certificate", CERTIFICATE }, { "chroot", CHROOT },
+	{ "command", COMMAND }, { "connections", CONNECTIONS },
+	{ "control", CONTROL }, { "crl", CRL }, { "directory", DIRECTORY },
+	{ "enabled", ENABLED }, { "env", ENV }, { "environment", ENVIRONMENT },
+	{ "exec", EXEC }, { "files", FILES }, { "fingerprint", FINGERPRINT },
+	{ "from", FROM }, { "group", GROUP }, { "groups", GROUPS },
+	{ "header", HEADER }, { "health", HEALTH }, { "home", HOME },
+	{ "http", HTTP }, { "https", HTTPS }, { "idle", IDLE }, { "if", IF },
+	{ "include", INCLUDE }, { "install", INSTALL }, { "keep", KEEP },
+	{ "key", KEY }, { "limits", LIMITS }, { "listen", LISTEN },
+	{ "log", LOG }, { "marker", MARKER }, { "max", MAX },
+	{ "mount", MOUNT }, { "name", NAME }, { "native", NATIVE },
+	{ "none", NONE }, { "notify", NOTIFY }, { "on", ON },
+	{ "optional", OPTIONAL }, { "owner", OWNER }, { "path", PATH },
+	{ "per-address", PERADDRESS }, { "permanent", PERMANENT },
+	{ "permit", PERMIT }, { "port", PORT }, { "probation", PROBATION },
+	{ "profiles", PROFILES }, { "push", PUSH }, { "rate", RATE },
+	{ "rcctl", RCCTL }, { "read", READ }, { "reconcile", RECONCILE },
+	{ "release", RELEASE }, { "reserve", RESERVE }, { "restart", RESTART },
+	{ "rlimit", RLIMIT }, { "root", ROOT }, { "runtime", RUNTIME },
+	{ "s6", S6 }, { "self", SELF }, { "service", SERVICE },
+	{ "shutdown", SHUTDOWN }, { "size", SIZE }, { "state", STATE },
+	{ "static", STATIC }, { "status", STATUS }, { "stop", STOP },
+	{ "subject", SUBJECT }, { "supervise", SUPERVISE },
+	{ "systemd", SYSTEMD }, { "tcp", TCP }, { "timeout", TIMEOUT },
+	{ "tls", TLS }, { "umask", UMASK }, { "units", UNITS },
+	{ "unpack", UNPACK }, { "unpacked", UNPACKED }, { "user", USER },
+	{ "within", WITHIN }
 };
 #define NKEYWORDS	(sizeof(keywords) / sizeof(keywords[0]))
+
+#define SHORT		4	/* bytes: one slip of the pen, else two */
+
+/* Its token, or WORD. */
+static int
+keyword(const char *word)
+{
+	size_t	 i;
+
+	for (i = 0; i < NKEYWORDS; i++)
+		if (strcmp(word, keywords[i].name) == 0)
+			return keywords[i].token;
+	return WORD;
+}
+
+int
+yylex(void)
+{
+	before = tok;
+	lex_next(&tok);
+	yylval.pos = tok.pos;
+	yylval.v.string = tok.text;
+	switch (tok.type) {
+	case LEX_TRUNCATED:
+		return 0;
+	case LEX_STRING:
+		return STRING;
+	case LEX_WORD:
+		return tok.named ? WORD : keyword(tok.text);
+	default:
+		return tok.type;
+	}
+}
+
+/* ", did you mean ...?", or "" when no keyword is near. */
+static const char *
+hint(const char *word)
+{
+	static char	 text[64];
+	size_t		 i, len, best = NKEYWORDS;
+	int		 d, least = INT_MAX;
+
+	for (i = 0; i < NKEYWORDS; i++) {
+		len = strlen(keywords[i].name);
+		if (strlen(word) < len)
+			len = strlen(word);
+		/* Doubled, so that the same first letter may decide. */
+		d = 2 * value_distance(word, keywords[i].name) +
+		    (word[0] != keywords[i].name[0]);
+		if (len > 1 && d < least && d / 2 <= (len > SHORT ? 2 : 1)) {
+			least = d;
+			best = i;
+		}
+	}
+	if (best == NKEYWORDS)
+		return "";
+	snprintf(text, sizeof(text), ", did you mean \"%s\"?",
+	    keywords[best].name);
+	return text;
+}
+
+static void
+explain(void)
+{
+	/* At the top a strange word may yet become a macro: it was taken,
+	 * and the token behind it is the one that does not fit. */
+	if (before.first && before.type == LEX_WORD && lex_depth() ==
+	    (size_t)(tok.type == '{') && keyword(before.text) == WORD) {
+		setting_error(before.pos, "unknown keyword \"%.64s\"%s",
+		    before.text, hint(before.text));
+		return;
+	}
+	switch (tok.type) {
+	case LEX_TRUNCATED:
+		break;		/* has been said */
+	case LEX_EOF:
+		setting_error(tok.pos, "unexpected end of the file");
+		break;
+	case '\n':
+		setting_error(tok.pos, "the line ends too early, behind "
+		    "\"%.64s\"", before.type < LEX_WORD ?
+		    (char []){ (char)before.type, '\0' } : before.text);
+		break;
+	case LEX_STRING:
+		setting_error(tok.pos, "unexpected string \"%.64s\"",
+		    tok.text);
+		break;
+	case LEX_WORD:
+		if (keyword(tok.text) != WORD)
+			setting_error(tok.pos, "\"%s\" cannot stand here%s",
+			    tok.text, tok.first ? "" :
+			    "; a text that is also a keyword needs quotes");
+		else if (tok.first)
+			setting_error(tok.pos, "unknown keyword \"%.64s\"%s",
+			    tok.text, hint(tok.text));
+		else
+			setting_error(tok.pos, "unexpected \"%.64s\"%s",
+			    tok.text, hint(tok.text));
+		break;
+	default:
+		setting_error(tok.pos, "unexpected \"%c\"%s", tok.type,
+		    tok.stray ? ": no block is open" : "");
+	}
+}
+
+int
+yyerror(const char *msg)
+{
+	explain();
+	if (svc != NULL)
+		svc->damaged = 1;
+	else if (agent != NULL)
+		agent->damaged = 1;
+	else
+		conf->damaged = 1;
+	lex_skip(&tok);
+	return 0;
+}
+
+int
+config_define(char *s)
+{
+	char	*eq;
+	int	 ret;
+
+	if ((eq = strchr(s, '=')) == NULL)
+		return -1;
+	*eq = '\0';
+	ret = lex_setmacro(s, eq + 1, 1);
+	*eq = '=';
+	return ret;
+}
+
+struct config *
+config_parse(const char *path)
+{
+	struct config	*parsed = NULL;
+
+	conf = config_new();
+	agent = NULL;
+	svc = NULL;
+	setting_begin();
+	memset(&tok, 0, sizeof(tok));
+	if ((conf->path = strdup(path)) == NULL)
+		fatal("strdup");
+	lex_begin(setting_error);
+	if (lex_open(path, 0) == 0) {
+		if (yyparse() != 0)
+			conf->damaged = 1;
+		(void)config_check(conf, setting_error);
+	}
+	lex_end();
+	args_free(&list);
+	if (setting_errors() == 0)
+		parsed = conf;
+	else
+		config_free(conf);
+	conf = NULL;
+	return parsed;
+}

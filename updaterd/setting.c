@@ -1,21 +1,72 @@
 /*
- * What the actions of the grammar do.  Every value is checked where its
- * line is known; relations between values are config_check()'s.
+ * What the actions of the grammar do, and how errors are told.  A single
+ * value is checked here, where its line is known; how values relate to
+ * each other is config_check()'s.
  */
 #include <sys/types.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
 
+#include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
+#include "lex.h"
 #include "log.h"
 #include "setting.h"
 
 #define LOCALHOST	"127.0.0.1"	/* what "localhost" stands for */
 #define WHY_SIZE	256		/* bytes of an explanation */
+#define LINE_SIZE	1024		/* bytes of a report, cut beyond */
+
+static void	(*sink)(const char *);	/* NULL: standard error */
+static int	 errors;
+
+void
+config_onerror(void (*fn)(const char *))
+{
+	sink = fn;
+}
+
+void
+setting_begin(void)
+{
+	errors = 0;
+}
+
+int
+setting_errors(void)
+{
+	return errors;
+}
+
+void
+setting_error(int pos, const char *fmt, ...)
+{
+	char	 text[LINE_SIZE], line[2 * LINE_SIZE], *p;
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* Whatever is in the file, the report is one line and harmless. */
+	for (p = text; *p != '\0'; p++)
+		if (iscntrl((unsigned char)*p))
+			*p = '?';
+	if (pos == 0)
+		snprintf(line, sizeof(line), "%s: %s", lex_filename(pos), text);
+	else
+		snprintf(line, sizeof(line), "%s:%d: %s", lex_filename(pos),
+		    CONF_LINE(pos), text);
+	if (sink != NULL)
+		sink(line);
+	else
+		fprintf(stderr, "%s\n", line);
+	errors++;
+}
 
 static char *
 copy(const char *s)
@@ -31,8 +82,8 @@ int
 setting_once(int *lines, enum conf_key key, int pos)
 {
 	if (lines[key] != 0) {
-		setting_error(pos, "%s: already set on line %d", key_name(key),
-		    CONF_LINE(lines[key]));
+		setting_error(pos, "%s: already set on %s", key_name(key),
+		    lex_where(lines[key], pos));
 		return 0;
 	}
 	lines[key] = pos;
@@ -298,4 +349,19 @@ setting_supervisor(struct service_conf *svc, enum supervisor which,
 		return;
 	svc->lines[key] = pos;
 	svc->supervisor = which;
+}
+
+void
+setting_finish(struct service_conf *svc)
+{
+	struct health_conf	*h = &svc->health;
+
+	if (svc->lines[KEY_TIMEOUT] == 0 && h->timeout_ms > h->within_ms)
+		h->timeout_ms = h->within_ms;
+	if (svc->lines[KEY_WITHIN] == 0 && h->within_ms < h->timeout_ms)
+		h->within_ms = h->timeout_ms;
+	if (svc->lines[KEY_BACKMAX] == 0 && svc->backmax_ms < svc->backoff_ms)
+		svc->backmax_ms = svc->backoff_ms;
+	if (svc->lines[KEY_BACKOFF] == 0 && svc->backoff_ms > svc->backmax_ms)
+		svc->backoff_ms = svc->backmax_ms;
 }

@@ -11,7 +11,10 @@
 #include "config.h"
 #include "value.h"
 
-/* parse.y: report and count an error at a position (0: of the file). */
+/* Begin to count errors; how many there were. */
+void	 setting_begin(void);
+int	 setting_errors(void);
+/* Report and count an error at a position (0: of the file). */
 void	 setting_error(int, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 
@@ -40,6 +43,8 @@ void	 setting_permanent(struct service_conf *, int, const struct args *);
 void	 setting_signal(struct service_conf *, int, const char *);
 void	 setting_supervisor(struct service_conf *, enum supervisor,
 	    enum conf_key, int);
+/* The service is complete: defaults give way to limits that were given. */
+void	 setting_finish(struct service_conf *);
 
 /* A number or a text into a field of the scope. */
 #define NUMBER(s, key, field, pos, text)				\

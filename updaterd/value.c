@@ -390,27 +390,29 @@ value_fingerprint(const char *s, char *buf, size_t size)
 int
 value_distance(const char *a, const char *b)
 {
-	int	 row[WORD_MAX + 1], diagonal, above;
+	int	 d[WORD_MAX + 1][WORD_MAX + 1];
 	size_t	 i, j, n = strlen(a), m = strlen(b);
 
 	if (n > WORD_MAX || m > WORD_MAX)
 		return WORD_MAX + 1;
+	for (i = 0; i <= n; i++)
+		d[i][0] = (int)i;
 	for (j = 0; j <= m; j++)
-		row[j] = (int)j;
+		d[0][j] = (int)j;
 	for (i = 1; i <= n; i++) {
-		diagonal = row[0];
-		row[0] = (int)i;
 		for (j = 1; j <= m; j++) {
-			above = row[j];
-			row[j] = diagonal + (a[i - 1] != b[j - 1]);
-			if (above + 1 < row[j])
-				row[j] = above + 1;
-			if (row[j - 1] + 1 < row[j])
-				row[j] = row[j - 1] + 1;
-			diagonal = above;
+			d[i][j] = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			if (d[i - 1][j] + 1 < d[i][j])
+				d[i][j] = d[i - 1][j] + 1;
+			if (d[i][j - 1] + 1 < d[i][j])
+				d[i][j] = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < d[i][j])
+				d[i][j] = d[i - 2][j - 2] + 1;
 		}
 	}
-	return row[m];
+	return d[n][m];
 }
 
 int

@@ -123,7 +123,8 @@ int		 value_address(const char *, uint16_t,
 		    struct sockaddr_storage *, socklen_t *);
 /* "SHA256:" and 64 hex digits, lower case in the buffer.  0, or -1. */
 int		 value_fingerprint(const char *, char *, size_t);
-/* Single-character edits from one word to the other; words of more than
+/* Slips of the pen (a letter too many, too few, wrong, or two swapped)
+ * from one word to the other; words of more than
  * 31 bytes are 32 apart from all. */
 int		 value_distance(const char *, const char *);
 /* 1 if absolute, without empty, "." or ".." components, < PATH_MAX. */

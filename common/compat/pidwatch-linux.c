@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "reap.h"
+#include "parent/reap.h"
 #include "util.h"
 
 #define STAT_MAX	4096	/* bytes of /proc/PID/stat */

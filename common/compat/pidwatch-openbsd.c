@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "reap.h"
+#include "parent/reap.h"
 
 #define BOOT_ID_SIZE	41
 #define US_PER_S	1000000ULL

@@ -26,7 +26,7 @@ is "$(py $force --half-close)" 200 "our side closed behind the request"
 is "$(py $force --put)" 200 "PUT with the options in the query"
 is "$(py --put --order x)" 200 "PUT unchanged"
 is "$(last .unchanged)" true "is answered unchanged"
-is "$(py $force --ndjson)" 200 "ndjson"
+is "$(py $force --ndjson --split 2000 --pause 0.05)" 200 "ndjson"
 like "$(cat "$T/py")" '"event": ?"receiving"' "tells the progress"
 is "$(last '"\(.event) \(.status) \(.body.status)"')" "done 200 updated" \
     "and ends with the verdict"

@@ -25,7 +25,7 @@ is "$(push r3)" 200 "third release"
 is "$(api POST "/rollback?to=$id1")" 200 "to a named one"
 is "$(serving)" r1 "which serves"
 is "$(api POST "/rollback?to=nosuch")" 404 "to one that is not there"
-is "$(api POST "/rollback?to=..%2f..%2fetc")" 404 "to a path"
+is "$(api POST "/rollback?to=..%2f..%2fetc")" 400 "to a path"
 t "updaterctl with an id" ctl rollback default "$id2"
 is "$(serving)" r2 "which serves"
 pid=$(service pid)

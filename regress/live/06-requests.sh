@@ -33,11 +33,11 @@ is "$(py --raw "$T/raw" --timeout 15)" 408 "a head that never ends"
 is "$(py --stall 3000 --timeout 30)" 408 "a body that never ends"
 t "nothing of it is left" wait_for 10 clean_staging
 is "$(py --split 20 --pause 0.2 --timeout 60)" 408 "a body below the rate"
-head -c 9000000 /dev/urandom > "$T/large"
-is "$(request -T "$T/large" "https://127.0.0.1:$PORT/update?sha256=$(
-    digest "$T/large")")" 413 "over the body limit"
+mk_release huge big=9000000
+is "$(request -T "$T/huge.tgz" "https://127.0.0.1:$PORT/update?sha256=$(
+    digest "$T/huge.tgz")")" 413 "over the body limit"
 is "$(request -T - -H 'Transfer-Encoding: chunked' \
-    "https://127.0.0.1:$PORT/update?sha256=$(digest "$T/large")" <"$T/large")" \
+    "https://127.0.0.1:$PORT/update?sha256=$(digest "$T/huge.tgz")" <"$T/huge.tgz")" \
     413 "over the body limit, chunked"
 is "$(py --sha256 "$(printf %064d 0)")" 422 "another digest than the body's"
 like "$(sed 1d "$T/py" | jq -r '.detail | tostring')" 'sha256|digest' "named"

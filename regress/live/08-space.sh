@@ -42,7 +42,7 @@ t "nothing is staged" wait_for 5 clean_staging
 is "$(current) $(serving)" "$id r1" "the running release was not touched"
 
 # The reserve is not for us, either.
-head -c 33000000 /dev/zero > "$T/disk/filler"
+head -c 38500000 /dev/zero > "$T/disk/filler"
 mk_release r2 big=1500000
 is "$(push r2)" 507 "into the reserve: 507"
 rm "$T/disk/filler"

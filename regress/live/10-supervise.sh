@@ -14,6 +14,9 @@ mk_release noisy chatter=1500
 
 is "$(push r1)" 200 "a good release"
 like "$(service containment)" '^(cgroup|subreaper|group)$' "it is contained"
+kids() {
+	pgrep -f "$T/certs/worker.key" | wc -l
+}
 pid=$(service pid)
 kill9 "$pid"
 new_pid() {
@@ -43,7 +46,7 @@ is "$(service state)/$(service wanted)" down/stopped \
 t "start" ctl start agent
 t "it is up" wait_for 5 is_serving r1
 stop_updaterd
-t "shutdown stops it" sh -c "! pgrep -f '$T/certs/worker.key'"
+is "$(kids)" 0 "shutdown stops it"
 start_updaterd
 t "the daemon's start brings it back" wait_for 5 is_serving r1
 pid=$(service pid)
@@ -53,11 +56,9 @@ is "$(api POST /services/agent/stop)" 200 "stop by HTTP"
 is "$(api POST /services/agent/start)" 200 "start by HTTP"
 
 is "$(push stubborn)" 200 "a release that ignores TERM"
-kids() {
-	pgrep -f "$T/certs/worker.key" | wc -l
-}
 is "$(kids)" 2 "with a child"
 is "$(push r1)" 200 "is replaced"
+[ "$(body .status)" = updated ] || diag "$(cat "$T/body")"
 is "$(kids)" 1 "and all its group is gone"
 
 pid=$(service pid)

@@ -20,7 +20,7 @@
 #include "sandbox.h"
 #include "stream.h"
 #include "util.h"
-#include "worker.h"
+#include "orders.h"
 
 enum inflate_state {
 	WANT_START	= 0x1,		/* limits and input */
@@ -40,7 +40,7 @@ static int	 inflate_out(void *, struct imsg *);
 
 static const struct imsg_rule rules[] = {
 	{ IMSG_VERBOSE, PROC_PARENT, sizeof(struct msg_verbose), 0, 0,
-	    ANY_STATE, worker_verbose },
+	    ANY_STATE, orders_verbose },
 	{ IMSG_INFLATE_START, PROC_PARENT, sizeof(struct msg_inflate_start),
 	    0, 1, WANT_START, inflate_start },
 	{ IMSG_INFLATE_OUT, PROC_PARENT, 0, 0, 1, WANT_OUT, inflate_out }
@@ -93,7 +93,7 @@ inflate_fail(struct inflate *in, enum upd_error error,
 	fail.error = error;
 	fail.sys_errno = res->sys_errno;
 	snprintf(fail.text, sizeof(fail.text), "%s", res->text);
-	worker_fail(&in->ibuf, IMSG_INFLATE_FAIL, &fail);
+	orders_fail(&in->ibuf, IMSG_INFLATE_FAIL, &fail);
 }
 
 void
@@ -111,9 +111,9 @@ inflate_main(const struct proc_args *args)
 	in.in = in.out = -1;
 	in.state = WANT_START;
 	signal(SIGPIPE, SIG_IGN);
-	worker_open(&in.ibuf);
+	orders_open(&in.ibuf);
 	while (in.state != WORKING)
-		worker_recv(&in.ibuf, rules, sizeof(rules) / sizeof(rules[0]),
+		orders_recv(&in.ibuf, rules, sizeof(rules) / sizeof(rules[0]),
 		    in.state, &in);
 	if ((stream = stream_new((int)in.start.hash)) == NULL)
 		fatal("stream_new");
@@ -126,7 +126,7 @@ inflate_main(const struct proc_args *args)
 	opts.chroot_fd = -1;
 	memset(&ready, 0, sizeof(ready));
 	sandbox_enter(&opts, &ready);
-	worker_send(&in.ibuf, IMSG_READY, &ready, sizeof(ready));
+	orders_send(&in.ibuf, IMSG_READY, &ready, sizeof(ready));
 
 	error = stream_run(stream, in.in, in.out, in.start.max_out, &res);
 	if (error != UPD_OK)
@@ -136,6 +136,6 @@ inflate_main(const struct proc_args *args)
 	done.out = res.out;
 	done.format = res.format;
 	memcpy(done.digest, res.digest, sizeof(done.digest));
-	worker_send(&in.ibuf, IMSG_INFLATE_DONE, &done, sizeof(done));
+	orders_send(&in.ibuf, IMSG_INFLATE_DONE, &done, sizeof(done));
 	_exit(0);
 }

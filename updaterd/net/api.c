@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -83,8 +84,8 @@ ask_parent(struct conn *c)
 	conn_setstate(c, CONN_WAIT);
 }
 
-void
-api_content(struct conn *c)
+static void
+content(struct conn *c)
 {
 	const char	*type = http_get(c->head, "content-type");
 
@@ -111,7 +112,12 @@ begin_op(struct conn *c)
 	}
 	http_body_init(&c->body, c->head, CONTENT_MAX);
 	if (!has_body(c)) {
-		api_content(c);
+		content(c);
+		return;
+	}
+	if (c->head->length > CONTENT_MAX) {
+		reply_error(c, upd_httpstatus(UPD_EBODY), 1,
+		    "request body over %d bytes", CONTENT_MAX);
 		return;
 	}
 	if (c->head->expect)
@@ -146,8 +152,8 @@ authorise(struct conn *c)
 	return -1;
 }
 
-void
-api_request(struct conn *c)
+static void
+request(struct conn *c)
 {
 	const struct http_head	*h = c->head;
 	char			 name[UPD_INSTANCE_SIZE], allow[64];
@@ -212,4 +218,65 @@ api_reply(struct conn *c, const struct msg_reply *m, const char *text,
 	else
 		reply_send(c, m->status, c->reply.data,
 		    c->reply.len);
+}
+
+/* --- reading a request ---------------------------------------------- */
+
+size_t
+api_input_head(struct conn *c, const char *data, size_t len)
+{
+	size_t	 size = c->net->conf->c.header, used;
+
+	if (c->head == NULL) {
+		if ((c->head = malloc(sizeof(*c->head) + size)) == NULL) {
+			log_warn("cannot read request");
+			conn_kill(c);
+			return len;
+		}
+		http_init(c->head, (char *)(c->head + 1), size);
+		if (!c->fresh)
+			conn_timer(c, conn_idle_ms(c));
+		c->fresh = 0;
+	}
+	switch (http_feed(c->head, data, len, &used)) {
+	case HTTP_DONE:
+		request(c);
+		break;
+	case HTTP_BAD:
+		log_info("refuse request of \"%s\" at %s: %s",
+		    c->caller.subject, c->caller.address, c->head->why);
+		reply_error(c, c->head->status, 1, "%s", c->head->why);
+		break;
+	default:
+		break;
+	}
+	return used;
+}
+
+size_t
+api_input_body(struct conn *c, const char *data, size_t len)
+{
+	const char	*p;
+	size_t		 used = 0, n, k;
+
+	while (c->state == CONN_BODY) {
+		switch (http_body_feed(&c->body, data + used, len - used, &n,
+		    &p, &k)) {
+		case HTTP_DATA:
+			if (buf_add(&c->content, p, k) == -1)
+				reply_error(c, 503, 1, "out of memory");
+			break;
+		case HTTP_DONE:
+			used += n;
+			content(c);
+			return used;
+		case HTTP_BAD:
+			reply_error(c, c->body.status, 1, "%s", c->body.why);
+			break;
+		case HTTP_MORE:
+			return used + n;
+		}
+		used += n;
+	}
+	return used;
 }

@@ -41,7 +41,7 @@ utf8_len(const char *s, size_t n)
 }
 
 int
-json_string(struct buf *b, const char *s, size_t n)
+jsontext_string(struct buf *b, const char *s, size_t n)
 {
 	size_t	 i, len;
 	int	 r = 0;
@@ -67,18 +67,18 @@ json_string(struct buf *b, const char *s, size_t n)
 }
 
 int
-json_detail(struct buf *b, const char *text)
+jsontext_detail(struct buf *b, const char *text)
 {
 	int	 r = 0;
 
 	r |= buf_add(b, "{\"detail\":", 10);
-	r |= json_string(b, text, strlen(text));
+	r |= jsontext_string(b, text, strlen(text));
 	r |= buf_add(b, "}", 1);
 	return r == 0 ? 0 : -1;
 }
 
 int
-json_oneline(struct buf *b, const char *s, size_t n)
+jsontext_oneline(struct buf *b, const char *s, size_t n)
 {
 	size_t	 start = b->len, i;
 

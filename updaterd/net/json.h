@@ -10,12 +10,12 @@
 
 /* Append a quoted JSON string; bytes that are not UTF-8 become U+FFFD.
  * 0, or -1 ENOMEM. */
-int	 json_string(struct buf *, const char *, size_t);
+int	 jsontext_string(struct buf *, const char *, size_t);
 /* Append {"detail":"text"}.  0, or -1 ENOMEM. */
-int	 json_detail(struct buf *, const char *);
+int	 jsontext_detail(struct buf *, const char *);
 /* Append JSON text as it is, but on one line (a raw line break never stands
  * inside a JSON string); "null" for nothing.  0, or -1 ENOMEM. */
-int	 json_oneline(struct buf *, const char *, size_t);
+int	 jsontext_oneline(struct buf *, const char *, size_t);
 /* Length of the valid UTF-8 sequence at s, 1 to 4 bytes; 0: not one. */
 size_t	 utf8_len(const char *, size_t);
 

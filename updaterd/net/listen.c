@@ -72,12 +72,32 @@ pause_accept(struct net *net)
 		fatal("cannot set timer");
 }
 
+/* The one to close when one more is wanted, of that address only unless
+ * NULL; the list begins with the one that is idle longest. */
+static struct conn *
+victim(struct net *net, const struct sockaddr_storage *ss)
+{
+	struct conn	*c, *best = NULL;
+	int		 e, best_e = 0;
+
+	TAILQ_FOREACH(c, &net->conns, entry) {
+		if (ss != NULL && !addr_same(&c->peer, ss))
+			continue;
+		e = conn_evict(c);
+		if (e > best_e) {
+			best = c;
+			best_e = e;
+		}
+	}
+	return best;
+}
+
 static int
 evict(struct net *net, const struct sockaddr_storage *ss)
 {
 	struct conn	*c;
 
-	if ((c = conn_victim(net, ss)) == NULL)
+	if ((c = victim(net, ss)) == NULL)
 		return -1;
 	log_debug("close idle connection of %s", c->caller.address);
 	conn_kill(c);
@@ -186,5 +206,19 @@ listen_stop(struct netconf *nc)
 		if (l->fd != -1)
 			close(l->fd);
 		l->fd = -1;
+	}
+}
+
+void
+listen_flush_idle(struct net *net)
+{
+	struct conn	*c, *next;
+
+	for (c = TAILQ_FIRST(&net->conns); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, entry);
+		if (c->state != CONN_HEAD || c->head != NULL)
+			continue;
+		conn_setstate(c, CONN_LINGER);
+		conn_run(c);
 	}
 }

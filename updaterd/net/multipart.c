@@ -183,7 +183,8 @@ header(struct multipart *m)
 		return disposition(m, value);
 	/* An encoded archive would be taken for the archive. */
 	if (strcasecmp(m->line, "content-transfer-encoding") == 0 &&
-	    strcasecmp(value, "binary") != 0 && strcasecmp(value, "8bit") != 0 &&
+	    strcasecmp(value, "binary") != 0 &&
+	    strcasecmp(value, "8bit") != 0 &&
 	    strcasecmp(value, "7bit") != 0)
 		return -1;
 	return 0;

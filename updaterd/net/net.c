@@ -165,12 +165,32 @@ recv_end(void *arg, struct imsg *imsg)
 	net->conf = nc;
 	net->gen++;
 	netconf_free(old);
-	conn_flush_idle(net);
+	listen_flush_idle(net);
 	log_debug("use configuration %u", net->gen);
 	return imsgev_compose(&net->iev, IMSG_NET_OK, -1, NULL, 0);
 }
 
 /* --- requests and updates ------------------------------------------- */
+
+uint32_t
+conn_newid(struct net *net)
+{
+	do
+		net->lastid++;
+	while (net->lastid == 0 || conn_byid(net, net->lastid) != NULL);
+	return net->lastid;
+}
+
+struct conn *
+conn_byid(struct net *net, uint32_t id)
+{
+	struct conn	*c;
+
+	TAILQ_FOREACH(c, &net->conns, entry)
+		if (c->id == id && id != 0)
+			return c;
+	return NULL;
+}
 
 static int
 recv_reply(void *arg, struct imsg *imsg)

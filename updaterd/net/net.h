@@ -4,10 +4,12 @@
  *	net.c		net_main, messages from the parent, its configuration
  *	listen.c	listening sockets, limits on connections
  *	tls.c		libtls and libcrypto
+ *	addr.c		addresses of peers
  *	conn.c		one connection: a state machine around tls_read/write
  *	reply.c		answers
  *	api.c		requests: routes, roles, messages to the parent
- *	upload.c	the body of an update, into the parent's pipe
+ *	upload.c	an update: its beginning, its end, the parent's part
+ *	relay.c		its body, from TLS into the parent's pipe
  *	http body multipart query option route json	pure
  */
 #ifndef NET_NET_H
@@ -95,6 +97,7 @@ struct conn {
 	struct sockaddr_storage peer;
 	struct msg_caller caller;
 	uint32_t	 gen;		/* net->gen when it came */
+	int		 fresh;		/* no request yet */
 	int		 full;		/* came over the limit: 503 */
 	int		 eof;		/* the peer will send no more */
 	int		 close;		/* no further request after this */
@@ -154,6 +157,8 @@ int		 listen_start(struct net *, struct netconf *);
 void		 listen_stop(struct netconf *);
 /* A descriptor has become free. */
 void		 listen_resume(struct net *);
+/* Close connections that wait for a next request: new configuration. */
+void		 listen_flush_idle(struct net *);
 
 /* conn.c */
 /* Take over an accepted socket; closes it on failure. */
@@ -166,17 +171,21 @@ void		 conn_kill(struct conn *);
 void		 conn_setstate(struct conn *, enum conn_state);
 /* (Re)start the state's timer, in milliseconds. */
 void		 conn_timer(struct conn *, uint64_t);
-/* The one to close when one more is wanted, or NULL; of that address only,
- * unless NULL. */
-struct conn	*conn_victim(struct net *, const struct sockaddr_storage *);
+/* `idle` of the configuration, in milliseconds. */
+uint64_t	 conn_idle_ms(const struct conn *);
+/* How willingly it is given up for another; 0: not at all. */
+int		 conn_evict(const struct conn *);
+
+/* net.c */
 /* A number for a request at the parent. */
 uint32_t	 conn_newid(struct net *);
 struct conn	*conn_byid(struct net *, uint32_t);	/* or NULL */
-/* Close those that wait for a next request: the configuration changed. */
-void		 conn_flush_idle(struct net *);
+
+/* addr.c */
 /* 1 if both are from one place: an address, or an IPv6 /64. */
 int		 addr_same(const struct sockaddr_storage *,
 		    const struct sockaddr_storage *);
+void		 addr_text(const struct sockaddr_storage *, char *, socklen_t);
 
 /* reply.c */
 /* Send a whole answer.  Into an event stream it becomes the last event. */
@@ -195,8 +204,9 @@ void		 reply_stream(struct conn *);
 void		 reply_event(struct conn *, const char *, uint64_t);
 
 /* api.c */
-void		 api_request(struct conn *);	/* the head is complete */
-void		 api_content(struct conn *);	/* the small body, too */
+/* Take bytes of a head, of a small body; return how many. */
+size_t		 api_input_head(struct conn *, const char *, size_t);
+size_t		 api_input_body(struct conn *, const char *, size_t);
 void		 api_reply(struct conn *, const struct msg_reply *,
 		    const char *, size_t);
 /* Send to the parent; a connection it fails for gets 503. 0, or -1. */

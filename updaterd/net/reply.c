@@ -107,7 +107,7 @@ add_done(struct conn *c, int status, const char *body, size_t len)
 
 	r |= buf_printf(&line, "{\"event\":\"done\",\"status\":%d,\"body\":",
 	    status);
-	r |= json_oneline(&line, body, len);
+	r |= jsontext_oneline(&line, body, len);
 	r |= buf_add(&line, "}", 1);
 	if (r == 0)
 		r |= add_chunk(c, &line);
@@ -154,7 +154,7 @@ send_detail(struct conn *c, int status, const char *text, const char *allow)
 {
 	struct buf	 b = { NULL, 0, 0 };
 
-	if (json_detail(&b, text) == -1)
+	if (jsontext_detail(&b, text) == -1)
 		out_of_memory(c);
 	else
 		send_text(c, status, b.data, b.len, allow);
@@ -247,7 +247,7 @@ reply_event(struct conn *c, const char *event, uint64_t bytes)
 	if (!c->stream || c->out.len - c->outpos > EVENTS_MAX)
 		return;
 	r |= buf_add(&line, "{\"event\":", 9);
-	r |= json_string(&line, event, strlen(event));
+	r |= jsontext_string(&line, event, strlen(event));
 	r |= buf_printf(&line, ",\"bytes\":%llu}", (unsigned long long)bytes);
 	if (r != 0 || add_chunk(c, &line) == -1)
 		out_of_memory(c);

@@ -43,6 +43,14 @@ server_unref(struct server *s)
 	free(s);
 }
 
+/* Both what failed and why fit, however long the paths are. */
+static void
+set_text(char *text, const char *what, const char *why)
+{
+	snprintf(text, UPD_TEXT_SIZE, "%.255s: %.240s", what,
+	    why != NULL ? why : "out of memory");
+}
+
 /* Past its next update a CRL makes OpenSSL refuse everybody. */
 static void
 check_crl(const struct netfile *f)
@@ -65,28 +73,71 @@ check_crl(const struct netfile *f)
 	BIO_free(bio);
 }
 
-static void
-check_cert(const struct netfile *f)
+/* Never ask anybody for a passphrase. */
+static int
+no_password(char *buf, int size, int rw, void *arg)
 {
-	const ASN1_TIME	*end;
-	X509		*cert;
-	BIO		*bio;
+	return -1;
+}
+
+static void
+check_dates(const X509 *cert, const char *name)
+{
+	const ASN1_TIME	*end = X509_get0_notAfter(cert);
 	int		 day, sec;
 
-	if ((bio = BIO_new_mem_buf(f->data, (int)f->len)) == NULL)
-		return;
-	if ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		end = X509_get0_notAfter(cert);
-		if (X509_cmp_current_time(end) < 0)
-			log_warnx("certificate %s has expired", f->name);
-		else if (ASN1_TIME_diff(&day, &sec, NULL, end) == 1 &&
-		    day < CERT_WARN_DAYS)
-			log_warnx("certificate %s expires in %d days",
-			    f->name, day);
-		X509_free(cert);
+	if (X509_cmp_current_time(end) < 0)
+		log_warnx("certificate %s has expired", name);
+	else if (ASN1_TIME_diff(&day, &sec, NULL, end) == 1 &&
+	    day < CERT_WARN_DAYS)
+		log_warnx("certificate %s expires in %d days", name, day);
+}
+
+/* What libtls would say without the name of the file. */
+static int
+check_files(const struct netconf *nc, char *text)
+{
+	const struct netfile	*f = nc->file;
+	X509			*certs[2] = { NULL, NULL };
+	EVP_PKEY		*key = NULL;
+	BIO			*bio[3] = { NULL, NULL, NULL };
+	static const enum net_file which[] = { NETFILE_CA, NETFILE_CERT,
+				    NETFILE_KEY };
+	int			 i, r = -1;
+
+	for (i = 0; i < 3; i++)
+		if ((bio[i] = BIO_new_mem_buf(f[which[i]].data,
+		    (int)f[which[i]].len)) == NULL) {
+			set_text(text, f[which[i]].name, NULL);
+			goto done;
+		}
+	for (i = 0; i < 2; i++)
+		if ((certs[i] = PEM_read_bio_X509(bio[i], NULL, no_password,
+		    NULL)) == NULL) {
+			set_text(text, f[which[i]].name,
+			    "no certificate in PEM form");
+			goto done;
+		}
+	if ((key = PEM_read_bio_PrivateKey(bio[2], NULL, no_password,
+	    NULL)) == NULL)
+		set_text(text, f[NETFILE_KEY].name,
+		    "no private key in PEM form, or one with a passphrase");
+	else if (X509_check_private_key(certs[1], key) != 1)
+		set_text(text, f[NETFILE_KEY].name,
+		    "not the key of the certificate");
+	else {
+		check_dates(certs[0], f[NETFILE_CA].name);
+		check_dates(certs[1], f[NETFILE_CERT].name);
+		r = 0;
 	}
+ done:
+	EVP_PKEY_free(key);
+	for (i = 0; i < 2; i++)
+		X509_free(certs[i]);
+	for (i = 0; i < 3; i++)
+		BIO_free(bio[i]);
 	ERR_clear_error();
-	BIO_free(bio);
+	return r;
 }
 
 /* Everything but the key pair. */
@@ -115,9 +166,7 @@ set_config(struct tls_config *config, struct netconf *nc, char *text)
 	tls_config_verify_client(config);
 	return 0;
  fail:
-	snprintf(text, UPD_TEXT_SIZE, "%s: %s", what,
-	    tls_config_error(config) != NULL ? tls_config_error(config) :
-	    "out of memory");
+	set_text(text, what, tls_config_error(config));
 	return -1;
 }
 
@@ -130,19 +179,21 @@ tls_build(struct netconf *nc, char *text)
 	struct netfile		*key = &nc->file[NETFILE_KEY];
 	struct tls_config	*config = NULL;
 	struct server		*server = NULL;
-	const char		*e;
 	int			 i, r = -1;
 
 	for (i = 0; i < NETFILE__MAX; i++)
 		if (i != NETFILE_CRL && nc->file[i].len == 0) {
-			snprintf(text, UPD_TEXT_SIZE, "%s %s is empty or "
-			    "missing", names[i], nc->file[i].name);
+			set_text(text, nc->file[i].name[0] != '\0' ?
+			    nc->file[i].name : names[i],
+			    "empty, missing or too large");
 			goto done;
 		}
+	if (check_files(nc, text) == -1)
+		goto done;
 	if ((config = tls_config_new()) == NULL ||
 	    (server = calloc(1, sizeof(*server))) == NULL ||
 	    (server->tls = tls_server()) == NULL) {
-		snprintf(text, UPD_TEXT_SIZE, "out of memory");
+		set_text(text, "server", NULL);
 		goto done;
 	}
 	server->refs = 1;
@@ -150,19 +201,14 @@ tls_build(struct netconf *nc, char *text)
 		goto done;
 	if (tls_config_set_keypair_mem(config, (uint8_t *)cert->data,
 	    cert->len, (uint8_t *)key->data, key->len) == -1) {
-		e = tls_config_error(config);
-		snprintf(text, UPD_TEXT_SIZE, "%s or %s: %s", cert->name,
-		    key->name, e != NULL ? e : "out of memory");
+		set_text(text, cert->name, tls_config_error(config));
 		goto done;
 	}
 	if (tls_configure(server->tls, config) == -1) {
-		e = tls_error(server->tls);
-		snprintf(text, UPD_TEXT_SIZE, "ca %s, certificate %s or key "
-		    "%s: %s", nc->file[NETFILE_CA].name, cert->name,
-		    key->name, e != NULL ? e : "out of memory");
+		set_text(text, "ca, certificate or key",
+		    tls_error(server->tls));
 		goto done;
 	}
-	check_cert(cert);
 	if (nc->file[NETFILE_CRL].data != NULL)
 		check_crl(&nc->file[NETFILE_CRL]);
 	nc->server = server;

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -526,4 +527,17 @@ launch_error(int fd, const char *name, char *text)
 	snprintf(text, UPD_TEXT_SIZE, "%s %s: %s", step_text[f.step], name,
 	    strerror(f.error));
 	return 1;
+}
+
+void
+launch_exittext(int status, char *text, size_t size)
+{
+	if (status == -1)
+		strlcpy(text, "exited, how is not known", size);
+	else if (WIFEXITED(status))
+		snprintf(text, size, "exited %d", WEXITSTATUS(status));
+	else
+		snprintf(text, size, "killed by signal %d%s",
+		    WTERMSIG(status), WCOREDUMP(status) ?
+		    ", core dumped" : "");
 }

@@ -68,5 +68,7 @@ pid_t	 launch_start(const struct launch *, int *, char *);
  * says how, -1 not known yet.
  */
 int	 launch_error(int, const char *, char *);
+/* "exited 3", "killed by signal 11" of a waitpid(2) status; -1: unknown. */
+void	 launch_exittext(int, char *, size_t);
 
 #endif

@@ -92,7 +92,7 @@ listen_prepare(const struct config *conf, char *text)
 			l->taken = 1;
 		} else if ((l->fd = listen_open(lc)) == -1) {
 			error = errno;
-			snprintf(text, UPD_TEXT_SIZE, "listen on %s: %s",
+			snprintf(text, UPD_TEXT_SIZE, "listen on %.300s: %s",
 			    l->text, strerror(error));
 			free(l);
 			/* A kernel without IPv6 must not keep "*" down. */

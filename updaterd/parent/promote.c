@@ -82,7 +82,7 @@ verify_ok(struct update *u, const char *id)
 	if (worker_ok(&u->unpack))
 		return 1;
 	snprintf(u->damage, sizeof(u->damage), "release %s differs from its "
-	    "manifest: %s%s%s", id, u->unpack.fail.path,
+	    "manifest: %.200s%s%.200s", id, u->unpack.fail.path,
 	    u->unpack.fail.path[0] ? ": " : "", u->unpack.fail.text);
 	return 0;
 }

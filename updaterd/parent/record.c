@@ -189,8 +189,8 @@ record_read(int relfd, const char *where, const char *id, struct release *r)
 	} else
 		why = record_parse(o, id, r);
 	if (why != NULL)
-		log_warnx("ignore release %s: %s/releases/%s is damaged: %s; "
-		    "it is kept, remove it by hand", id, where, name, why);
+		log_warnx("%s/releases/%s is damaged: %s; the tree stays for "
+		    "you to look at, and to remove", where, name, why);
 	json_decref(o);
 	return why == NULL;
 }

@@ -143,8 +143,9 @@ int		 release_commit(struct store *, struct staging *,
 int		 release_setstate(struct store *, const char *,
 		    enum release_state, const char *);
 /* store_flip(store, current, previous): move the links, previous first, then
- * current, then fsync the root.  "" removes a link; an id whose tree is not
- * there is ENOENT.  0, or -1 with errno; idempotent. */
+ * current, then fsync the root.  "" removes a link.  A current without a tree
+ * is ENOENT, a previous without one is dropped.  0, or -1 with errno;
+ * idempotent. */
 int		 store_flip(struct store *, const char *, const char *);
 /* Rename the tree to .dead-<id>, unlink .json (first) and .mtree: it is no
  * release any more; the bytes go in store_sweep().  0, or -1. */

@@ -12,6 +12,7 @@
  * tree that is half gone.
  */
 #include <sys/types.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/time.h>
@@ -183,6 +184,7 @@ staging_close(struct staging *st)
 
 struct sweep {
 	int		  relfd;
+	const char	 *except;	/* staging to be left, or NULL */
 	char		 *root;
 	char		**names;	/* to be removed by the task */
 	size_t		  n;
@@ -320,24 +322,17 @@ sweep_file(struct store *s, const char *name)
 		sweep_unlink(s, name);
 }
 
+/* First pass: what is none of a release any more gets a name that says so,
+ * or goes at once where it is only a small file. */
 static int
-sweep_name(struct store *s, struct sweep *sw, const char *name,
-    const char *except)
+sweep_half(struct store *s, struct sweep *sw, const char *name)
 {
 	struct stat	 st;
-	char		 stem[NAME_MAX + 1];
 
+	if (has_prefix(name, DEAD_PREFIX) || has_prefix(name, STAGING_PREFIX))
+		return 0;
 	if (fstatat(s->relfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return 0;
-	if (has_prefix(name, DEAD_PREFIX))
-		return sweep_add(sw, name);
-	if (has_prefix(name, STAGING_PREFIX)) {
-		if (except != NULL && (strcmp(name, except) == 0 ||
-		    (cut_suffix(name, MTREE_SUFFIX, stem, sizeof(stem)) &&
-		    strcmp(stem, except) == 0)))
-			return 0;
-		return sweep_add(sw, name);
-	}
 	if (S_ISDIR(st.st_mode))
 		sweep_tree(s, name);
 	else if (S_ISREG(st.st_mode))
@@ -345,9 +340,27 @@ sweep_name(struct store *s, struct sweep *sw, const char *name,
 	return 0;
 }
 
-/* Call on every name but . and ..; 0, or -1. */
+/* Second pass: collect what the task shall remove. */
 static int
-sweep_scan(struct store *s, struct sweep *sw, const char *except)
+sweep_collect(struct store *s, struct sweep *sw, const char *name)
+{
+	char	 stem[NAME_MAX + 1];
+
+	if (has_prefix(name, DEAD_PREFIX))
+		return sweep_add(sw, name);
+	if (!has_prefix(name, STAGING_PREFIX))
+		return 0;
+	if (sw->except != NULL && (strcmp(name, sw->except) == 0 ||
+	    (cut_suffix(name, MTREE_SUFFIX, stem, sizeof(stem)) &&
+	    strcmp(stem, sw->except) == 0)))
+		return 0;
+	return sweep_add(sw, name);
+}
+
+/* Call fn on every name in releases/.  0, or -1. */
+static int
+sweep_scan(struct store *s, struct sweep *sw,
+    int (*fn)(struct store *, struct sweep *, const char *))
 {
 	struct dirent	*de;
 	DIR		*dir;
@@ -364,7 +377,7 @@ sweep_scan(struct store *s, struct sweep *sw, const char *except)
 	while (rv == 0 && (de = readdir(dir)) != NULL)
 		if (strcmp(de->d_name, ".") != 0 &&
 		    strcmp(de->d_name, "..") != 0)
-			rv = sweep_name(s, sw, de->d_name, except);
+			rv = fn(s, sw, de->d_name);
 	closedir(dir);
 	return rv;
 }
@@ -392,7 +405,7 @@ sweep_work(void *arg, struct task_result *r)
 	size_t			 i;
 
 	memset(r, 0, sizeof(*r));
-	(void)nice(SWEEP_NICE);
+	(void)setpriority(PRIO_PROCESS, 0, SWEEP_NICE);
 	if (fsync(sw->relfd) == -1) {
 		r->error = UPD_EIO;
 		r->sys_errno = errno;
@@ -457,12 +470,15 @@ store_sweep(struct store *s, const char *except, void (*done)(void *),
 		return;
 	}
 	sw->relfd = s->relfd;
+	sw->except = except;
 	sw->done = done;
 	sw->arg = arg;
 	sweep_root(s);
 	/* What was found before an error goes; the next sweep sees the rest. */
-	if (sweep_scan(s, sw, except) == -1)
+	if (sweep_scan(s, sw, sweep_half) == -1 ||
+	    sweep_scan(s, sw, sweep_collect) == -1)
 		log_warn("sweep %s", s->root);
+	sw->except = NULL;		/* the caller's */
 	if (sw->n == 0) {
 		sweep_later(sw);
 		return;

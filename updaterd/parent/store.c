@@ -441,34 +441,34 @@ link_set(struct store *s, const char *name, const char *id, char *now)
 	return 0;
 }
 
-static int
-flip_check(struct store *s, const char *id)
-{
-	if (id[0] == '\0')
-		return 0;
-	if (!record_isid(id)) {
-		errno = EINVAL;
-		return -1;
-	}
-	switch (tree_exists(s, id)) {
-	case 1:
-		return 0;
-	case 0:
-		errno = ENOENT;
-	}
-	return -1;
-}
-
 int
 store_flip(struct store *s, const char *current, const char *previous)
 {
 	char	 cur[UPD_ID_SIZE], prev[UPD_ID_SIZE];
 
-	if (flip_check(s, current) == -1 || flip_check(s, previous) == -1)
+	if ((current[0] != '\0' && !record_isid(current)) ||
+	    (previous[0] != '\0' && !record_isid(previous))) {
+		errno = EINVAL;
 		return -1;
-	/* either may be s->current or s->previous itself */
+	}
+	/* copies: either may be s->current or s->previous itself */
 	(void)strlcpy(cur, current, sizeof(cur));
 	(void)strlcpy(prev, previous, sizeof(prev));
+	if (cur[0] != '\0')
+		switch (tree_exists(s, cur)) {
+		case 0:
+			errno = ENOENT;
+			/* FALLTHROUGH */
+		case -1:
+			return -1;
+		}
+	/* The way back to a good release is not barred by the want of an
+	 * older one. */
+	if (prev[0] != '\0' && tree_exists(s, prev) != 1) {
+		log_warnx("drop %s/previous: release %s is missing", s->root,
+		    prev);
+		prev[0] = '\0';
+	}
 	if (link_set(s, "previous", prev, s->previous) == -1 ||
 	    link_set(s, "current", cur, s->current) == -1)
 		return -1;

@@ -35,6 +35,7 @@ static_assert(sizeof(struct task_result) <= PIPE_BUF,
 struct task {
 	pid_t	 pid;
 	int	 fd;			/* read end of the result pipe */
+	int	 firing;		/* done runs: exited() frees */
 	char	 name[TASK_NAME_SIZE];
 	void	(*done)(void *, const struct task_result *);
 	void	*arg;
@@ -156,6 +157,7 @@ exited(void *arg, pid_t pid, int status)
 			    WEXITSTATUS(status));
 		log_warnx("lose task: %s", res.text);
 	}
+	t->firing = 1;
 	t->done(t->arg, &res);
 	task_free(t);
 }
@@ -208,7 +210,7 @@ task_start(const char *name, void (*work)(void *, struct task_result *),
 void
 task_cancel(struct task *t)
 {
-	if (t == NULL)
+	if (t == NULL || t->firing)
 		return;
 	reap_del(t->pid);
 	if (kill(t->pid, SIGKILL) == -1 && errno != ESRCH)

@@ -31,7 +31,8 @@ struct task	*task_start(const char *,
 		    void (*)(void *, struct task_result *), void *,
 		    const int *, int,
 		    void (*)(void *, const struct task_result *), void *);
-/* Kill it; done is not called.  NULL is fine. */
+/* Kill it; done is not called.  NULL is fine, and so is a call from within
+ * done; after done has returned the task is no more. */
 void		 task_cancel(struct task *);
 
 #endif

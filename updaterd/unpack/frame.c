@@ -51,7 +51,6 @@
 #define FRAME_HAS_LINK	0x10
 #define FRAME_HAS_SIZE	0x20
 #define FRAME_HAS_SPARSE 0x40
-#define FRAME_HAS_G	0x80
 
 enum pax_kind {
 	KIND_OTHER,
@@ -83,7 +82,7 @@ refuse(struct frame *f, enum upd_error error, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(f->text, sizeof(f->text), fmt, ap);
 	va_end(ap);
-	if (f->have & (FRAME_HAS_PATH | FRAME_HAS_L))
+	if (f->have & (FRAME_HAS_PATH | FRAME_HAS_L) && f->pathlen > 0)
 		memcpy(f->name, f->m.path, sizeof(f->name));
 	return -1;
 }
@@ -213,11 +212,15 @@ pax_key(struct frame *f)
 	x->state = x->left == 1 ? PAX_NL : PAX_VALUE;
 	switch (x->kind = pax_kind(x->key)) {
 	case KIND_PATH:
+		if (pax_once(f, FRAME_HAS_PATH) == -1)
+			return -1;
 		f->pathlen = 0;
-		return pax_once(f, FRAME_HAS_PATH);
+		return 0;
 	case KIND_LINK:
+		if (pax_once(f, FRAME_HAS_LINK) == -1)
+			return -1;
 		f->linklen = 0;
-		return pax_once(f, FRAME_HAS_LINK);
+		return 0;
 	case KIND_SIZE:
 		return pax_once(f, FRAME_HAS_SIZE);
 	case KIND_SPARSE:
@@ -425,6 +428,7 @@ ext_begin(struct frame *f, char type, uint64_t size)
 		f->longname = type == 'L' ? f->m.path : f->m.link;
 		f->longlen = type == 'L' ? &f->pathlen : &f->linklen;
 		*f->longlen = 0;
+		f->longname[0] = '\0';
 	}
 	memset(&f->pax, 0, sizeof(f->pax));
 	f->pax.global = type == 'g';

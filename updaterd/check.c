@@ -1,0 +1,344 @@
+/*
+ * config_check(): what neither the grammar nor a single value shows.
+ *
+ * The checks run also on a file that had syntax errors.  Then what is
+ * "damaged" is not accused of missing parts: they may be in the line that
+ * was not understood.
+ */
+#include <sys/types.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <ctype.h>
+#include <string.h>
+
+#include "config.h"
+#include "lex.h"
+
+typedef void	(*report)(int, const char *, ...)
+		    __attribute__((format(printf, 2, 3)));
+
+struct check {
+	const struct config	*conf;
+	report			 tell;
+	int			 errors;
+};
+
+/* Count and tell; the line is 0 where a thing is missing. */
+#define ERROR(c, ...)	do {						\
+	(c)->errors++;							\
+	(c)->tell(__VA_ARGS__);						\
+} while (0)
+
+/*
+ * Settings whose feature a later version brings.  The version that builds
+ * one removes its row.
+ */
+static const enum conf_key	 unbuilt[] = {
+	KEY_RELEASE_KEY,
+	KEY_SELF,
+	KEY_PROBATION,
+	KEY_HOME,
+	KEY_PROFILES,		/* with its marker */
+	KEY_RUNTIME_FILES,
+	KEY_RECONCILE_LOG,
+	KEY_SUPERVISE_S6,
+	KEY_SUPERVISE_SYSTEMD,
+	KEY_SUPERVISE_RCCTL,
+	KEY_ENABLED
+};
+
+static void
+check_unbuilt(struct check *c, const int *lines)
+{
+	size_t	 i, j;
+
+	for (i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++) {
+		if (lines[unbuilt[i]] == 0)
+			continue;
+		if (unbuilt[i] != KEY_RELEASE_KEY) {
+			ERROR(c, lines[unbuilt[i]], "%s: not built into this "
+			    "version of updaterd; remove the line",
+			    key_name(unbuilt[i]));
+			continue;
+		}
+		for (j = 0; j < c->conf->release_keys.n; j++)
+			ERROR(c, c->conf->release_lines[j], "%s: not built "
+			    "into this version of updaterd; remove the line",
+			    key_name(unbuilt[i]));
+	}
+}
+
+/* A path that somebody gave must be one that means the same everywhere. */
+static void
+check_path(struct check *c, const int *lines, enum conf_key key,
+    const char *path)
+{
+	if (path != NULL && !value_ispath(path))
+		ERROR(c, lines[key], "%s: \"%.64s\" must be an absolute path "
+		    "without empty, \".\" or \"..\" parts", key_name(key),
+		    path);
+}
+
+/* 1 if one is the other or lies in it. */
+static int
+nested(const char *a, const char *b)
+{
+	size_t	 n = strlen(a), m = strlen(b);
+
+	if (n > m)
+		return nested(b, a);
+	return strncmp(a, b, n) == 0 &&
+	    (b[n] == '\0' || b[n] == '/' || a[n - 1] == '/');
+}
+
+static void
+check_global(struct check *c)
+{
+	const struct config		*conf = c->conf;
+	const int			*lines = conf->lines;
+	const struct listen_conf	*l, *other;
+	struct sockaddr_un		 sun;
+
+	check_path(c, lines, KEY_CHROOT, conf->chroot);
+	check_path(c, lines, KEY_CONTROL, conf->control);
+	check_path(c, lines, KEY_STATE, conf->state);
+	check_path(c, lines, KEY_CA, conf->tls.ca);
+	check_path(c, lines, KEY_CRL, conf->tls.crl);
+	check_path(c, lines, KEY_CERTIFICATE, conf->tls.cert);
+	check_path(c, lines, KEY_KEY, conf->tls.key);
+	if (strlen(conf->control) >= sizeof(sun.sun_path))
+		ERROR(c, lines[KEY_CONTROL], "control: path is too long "
+		    "for a socket");
+
+	/* They are walls between processes only while they differ. */
+	if (strcmp(conf->user, conf->unpack_user) == 0)
+		ERROR(c, lines[lines[KEY_UNPACK_USER] != 0 ? KEY_UNPACK_USER :
+		    KEY_USER], "user and unpack user are both \"%.64s\", they "
+		    "must differ", conf->user);
+	if (strcmp(conf->user, "root") == 0)
+		ERROR(c, lines[KEY_USER], "user: must not be root");
+	if (strcmp(conf->unpack_user, "root") == 0)
+		ERROR(c, lines[KEY_UNPACK_USER],
+		    "unpack user: must not be root");
+
+	TAILQ_FOREACH(l, &conf->listeners, entry) {
+		for (other = TAILQ_FIRST(&conf->listeners); other != l;
+		    other = TAILQ_NEXT(other, entry)) {
+			if (l->sslen == other->sslen && memcmp(&l->ss,
+			    &other->ss, l->sslen) == 0) {
+				ERROR(c, l->line, "listen on %s port %u: "
+				    "already on %s", l->host, l->port,
+				    lex_where(other->line, l->line));
+				break;
+			}
+		}
+	}
+	if (!TAILQ_EMPTY(&conf->listeners) && !conf->damaged) {
+		l = TAILQ_FIRST(&conf->listeners);
+		if (conf->tls.ca == NULL)
+			ERROR(c, l->line, "listen on: needs a ca in tls { }");
+		if (conf->tls.cert == NULL)
+			ERROR(c, l->line,
+			    "listen on: needs a certificate in tls { }");
+		if (conf->tls.key == NULL)
+			ERROR(c, l->line, "listen on: needs a key in tls { }");
+	}
+	check_unbuilt(c, lines);
+	if (TAILQ_EMPTY(&conf->agents) && !conf->damaged)
+		ERROR(c, 0, "no agent: one agent \"name\" { } is needed");
+}
+
+static void
+check_environment(struct check *c, const struct service_conf *s)
+{
+	const char	*e, *p;
+	size_t		 i;
+
+	for (i = 0; i < s->environment.n; i++) {
+		e = s->environment.v[i];
+		for (p = e; *p == '_' || (isascii((unsigned char)*p) &&
+		    (isalpha((unsigned char)*p) ||
+		    (p > e && isdigit((unsigned char)*p)))); p++)
+			;
+		if (p == e || *p != '=')
+			ERROR(c, s->lines[KEY_ENVIRONMENT], "environment: "
+			    "\"%.64s\" must be NAME=value", e);
+	}
+}
+
+/* What goes onto the request line as it stands. */
+static int
+is_urlpath(const char *s)
+{
+	if (s[0] != '/' || strlen(s) >= UPD_URLPATH_SIZE)
+		return 0;
+	for (; *s != '\0'; s++)
+		if (!isascii((unsigned char)*s) || !isgraph((unsigned char)*s))
+			return 0;
+	return 1;
+}
+
+static void
+check_health(struct check *c, const struct service_conf *s)
+{
+	static const enum conf_key	 https_only[] = { KEY_CA,
+					    KEY_CERTIFICATE, KEY_KEY,
+					    KEY_NAME };
+	const struct health_conf	*h = &s->health;
+	size_t				 i;
+
+	if (!is_urlpath(h->path))
+		ERROR(c, s->lines[KEY_PATH], "path: \"%.64s\" must begin "
+		    "with \"/\" and hold neither blanks nor control or "
+		    "non-ASCII characters", h->path);
+	if (h->name != NULL && (strlen(h->name) >= UPD_HOST_SIZE ||
+	    strpbrk(h->name, " \t/") != NULL))
+		ERROR(c, s->lines[KEY_NAME], "name: \"%.64s\" is not a host "
+		    "name", h->name);
+	if (h->timeout_ms > h->within_ms)
+		ERROR(c, s->lines[KEY_TIMEOUT], "timeout: longer than within");
+	if (h->kind == HEALTH_EXEC && h->command.n == 0 && !s->damaged)
+		ERROR(c, s->lines[KEY_HEALTH], "health exec: no command");
+	if (h->kind == HEALTH_EXEC && h->command.n > 0 &&
+	    h->command.v[0][0] == '\0')
+		ERROR(c, s->lines[KEY_HEALTH], "health exec: the command is "
+		    "empty");
+	if (h->kind == HEALTH_NOTIFY && s->lines[KEY_TIMEOUT] != 0)
+		ERROR(c, s->lines[KEY_TIMEOUT], "timeout: a service that "
+		    "notifies is not asked, it has within only");
+
+	if (h->kind != HEALTH_HTTPS) {
+		for (i = 0; i < sizeof(https_only) / sizeof(https_only[0]);
+		    i++)
+			if (s->lines[https_only[i]] != 0)
+				ERROR(c, s->lines[https_only[i]],
+				    "%s: only for health https",
+				    key_name(https_only[i]));
+		return;
+	}
+	check_path(c, s->lines, KEY_CA, h->ca);
+	check_path(c, s->lines, KEY_CERTIFICATE, h->cert);
+	check_path(c, s->lines, KEY_KEY, h->key);
+	if (s->damaged)
+		return;
+	if (h->ca == NULL)
+		ERROR(c, s->lines[KEY_HEALTH], "health https: needs a ca");
+	if ((h->cert == NULL) != (h->key == NULL))
+		ERROR(c, s->lines[h->cert != NULL ? KEY_CERTIFICATE : KEY_KEY],
+		    "health https: certificate and key go together");
+}
+
+/* Against every service before it, of all agents. */
+static void
+check_unique(struct check *c, const struct service_conf *s)
+{
+	const struct agent_conf		*a;
+	const struct service_conf	*other;
+
+	TAILQ_FOREACH(a, &c->conf->agents, entry) {
+		TAILQ_FOREACH(other, &a->services, entry) {
+			if (other == s)
+				return;
+			if (strcmp(other->name, s->name) == 0)
+				ERROR(c, s->line, "service \"%.64s\": already "
+				    "on %s; names are unique on the host",
+				    s->name, lex_where(other->line, s->line));
+			if (other->log != NULL && s->log != NULL &&
+			    strcmp(other->log, s->log) == 0)
+				ERROR(c, s->lines[KEY_LOG], "log \"%.64s\": "
+				    "already of service \"%.64s\"", s->log,
+				    other->name);
+		}
+	}
+}
+
+static void
+check_service(struct check *c, const struct service_conf *s)
+{
+	const struct config	*conf = c->conf;
+
+	if (!name_isvalid(s->name))
+		ERROR(c, s->line, "service \"%.64s\": a name is a to z, 0 to "
+		    "9, \"_\" and \"-\", begins with a letter or digit, and "
+		    "is at most %d long", s->name, UPD_NAME_SIZE - 2);
+	check_unique(c, s);
+	if (s->command.n == 0 && !s->damaged)
+		ERROR(c, s->lines[KEY_COMMAND] != 0 ? s->lines[KEY_COMMAND] :
+		    s->line, "service \"%.64s\": no command", s->name);
+	else if (s->command.n > 0 && s->command.v[0][0] == '\0')
+		ERROR(c, s->lines[KEY_COMMAND], "command: is empty");
+	/*
+	 * The unpack user must be alone while root walks what it wrote, and
+	 * whoever is net's user can lay hands on the key it holds.
+	 */
+	if (s->user != NULL && (strcmp(s->user, conf->unpack_user) == 0 ||
+	    strcmp(s->user, conf->user) == 0))
+		ERROR(c, s->lines[KEY_USER], "user: \"%.64s\" is updaterd's "
+		    "own, a service needs another", s->user);
+	check_path(c, s->lines, KEY_DIRECTORY, s->directory);
+	check_path(c, s->lines, KEY_LOG, s->log);
+	check_path(c, s->lines, KEY_HOME, s->home);
+	check_path(c, s->lines, KEY_PROFILES, s->profiles);
+	check_path(c, s->lines, KEY_RECONCILE_LOG, s->reconcile_log);
+	check_path(c, s->lines, KEY_SUPERVISE_S6, s->scandir);
+	if (s->backmax_ms < s->backoff_ms)
+		ERROR(c, s->lines[s->lines[KEY_BACKMAX] != 0 ? KEY_BACKMAX :
+		    KEY_BACKOFF], "restart: max is less than backoff");
+	check_environment(c, s);
+	check_health(c, s);
+	check_unbuilt(c, s->lines);
+}
+
+static void
+check_agent(struct check *c, const struct agent_conf *a)
+{
+	const struct config		*conf = c->conf;
+	const struct agent_conf		*other;
+	const struct service_conf	*s;
+
+	if (!name_isvalid(a->name))
+		ERROR(c, a->line, "agent \"%.64s\": a name is a to z, 0 to 9, "
+		    "\"_\" and \"-\", begins with a letter or digit, and is "
+		    "at most %d long", a->name, UPD_NAME_SIZE - 2);
+	check_path(c, a->lines, KEY_ROOT, a->root);
+	if (a->root == NULL && a->lines[KEY_ROOT] == 0 && !a->damaged)
+		ERROR(c, a->line, "agent \"%.64s\": no root", a->name);
+	if (a->root != NULL && strcmp(a->root, "/") == 0)
+		ERROR(c, a->lines[KEY_ROOT], "root: \"/\" holds the whole "
+		    "host, an agent needs a directory of its own");
+	else if (a->root != NULL && nested(a->root, conf->state))
+		ERROR(c, a->lines[KEY_ROOT], "root: \"%.64s\" and state "
+		    "\"%.64s\" must not hold each other", a->root,
+		    conf->state);
+	for (other = TAILQ_FIRST(&conf->agents); other != a;
+	    other = TAILQ_NEXT(other, entry)) {
+		if (strcmp(a->name, other->name) == 0)
+			ERROR(c, a->line, "agent \"%.64s\": already on %s",
+			    a->name, lex_where(other->line, a->line));
+		if (a->root != NULL && other->root != NULL &&
+		    nested(a->root, other->root))
+			ERROR(c, a->lines[KEY_ROOT], "root: \"%.64s\" and "
+			    "root \"%.64s\" of agent \"%.64s\" must not hold "
+			    "each other", a->root, other->root, other->name);
+	}
+	if (a->lines[KEY_INSTALL] != 0 &&
+	    (a->install.n == 0 || a->install.v[0][0] == '\0'))
+		ERROR(c, a->lines[KEY_INSTALL], "install: no command");
+	check_unbuilt(c, a->lines);
+	TAILQ_FOREACH(s, &a->services, entry)
+		check_service(c, s);
+}
+
+int
+config_check(const struct config *conf, report tell)
+{
+	struct check		 c = { conf, tell, 0 };
+	const struct agent_conf	*a;
+
+	check_global(&c);
+	TAILQ_FOREACH(a, &conf->agents, entry)
+		check_agent(&c, a);
+	return c.errors;
+}

@@ -1,0 +1,233 @@
+/*
+ * One instance: a service under supervision.  Private to service.c (states),
+ * verdict.c (what an update does with all of an agent's), health.c,
+ * describe.c, and the supervisors behind struct backend.
+ *
+ * The instance's configuration is the agent's, and goes away with a reload;
+ * what is needed of it afterwards, to stop a service that is no longer
+ * configured, is copied.
+ */
+#ifndef UPD_INSTANCE_H
+#define UPD_INSTANCE_H
+
+#include <sys/types.h>
+#include <sys/queue.h>
+#include <event.h>
+
+#include "contain.h"
+#include "intent.h"
+#include "logfile.h"
+#include "parent.h"
+#include "reap.h"
+#include "service.h"
+
+/* --- supervisors ----------------------------------------------------- */
+
+enum attach_result {
+	ATTACH_NONE,		/* nothing of it runs */
+	ATTACH_RUNS,		/* taken over: pid, start time, release are
+				 * filled in */
+	ATTACH_LEFTOVERS,	/* its leader is gone; being killed,
+				 * service_gone() follows */
+	ATTACH__MAX
+};
+
+/*
+ * All asynchronous.  The supervisor tells service_exited() once for each
+ * start() that returned 0, when the leader has ended, and service_gone()
+ * after each stop(), drain() or sweep(), when nothing is left; either may
+ * come from within the call.
+ */
+struct backend {
+	const char	*name;
+	enum attach_result (*attach)(struct instance *);
+	/* 0, or -1 with text (UPD_TEXT_SIZE): it does not run. */
+	int		(*start)(struct instance *, char *);
+	/* Signal, grace, KILL. */
+	void		(*stop)(struct instance *);
+	/* The leader ended while stopping: the rest has what is left of
+	 * the grace. */
+	void		(*drain)(struct instance *);
+	/* Kill what a death left behind. */
+	void		(*sweep)(struct instance *);
+	/* It is down and will stay so for a while: let go of what it had. */
+	void		(*rest)(struct instance *);
+	/* No longer configured, and down. */
+	void		(*forget)(struct instance *);
+	const char	*(*containment)(const struct instance *);
+};
+extern const struct backend	 native_backend;
+
+struct native {
+	struct contain	 box;
+	int		 dirfd;		/* <run>/<instance>, or -1 */
+	int		 errfd;		/* of launch_start(), or -1 */
+	struct event	 err_ev;
+	struct event	 grace_ev;	/* until KILL */
+	struct event	 poll_ev;	/* until empty */
+	uint32_t	 poll_ms;
+	int		 leader;	/* it runs, and has not been collected */
+	int		 draining;	/* service_gone() is owed */
+	int		 kill;		/* the grace is over */
+	uint64_t	 killed_at;	/* monotonic ms */
+	struct pidwatch	*watch;		/* adopted: no child of ours */
+};
+
+/* --- health ---------------------------------------------------------- */
+
+struct health {
+	int		 pending;	/* a check goes on */
+	int		 healthy;	/* 1, 0, -1 not known */
+	char		 detail[UPD_TEXT_SIZE];
+	uint32_t	 status;	/* HTTP, or 0 */
+	uint32_t	 attempts;
+	uint64_t	 elapsed_ms;
+	char		*body;		/* malloced, valid UTF-8, or NULL */
+	/* of the check */
+	enum health_kind kind;		/* a reload may change the next one */
+	uint64_t	 begin;		/* monotonic ms */
+	uint32_t	 probe_id;	/* 0: none with the probe process */
+	uint32_t	 wait_ms;	/* before the next attempt */
+	struct event	 timer;
+	struct command	*command;	/* exec */
+	int		 fifo;		/* notify: descriptor 3 of it, or -1 */
+	struct event	 fifo_ev;
+	int		 sock;		/* notify: its socket, or -1 */
+	struct event	 sock_ev;
+	uid_t		 uid;		/* notify: who may say so */
+};
+
+/* --- the instance ---------------------------------------------------- */
+
+enum verdict {
+	VERDICT_NONE,		/* not part of one */
+	VERDICT_OPEN,
+	VERDICT_HEALTHY,
+	VERDICT_FAILED
+};
+
+enum wait_kind {
+	WAIT_START,
+	WAIT_STOP
+};
+struct waiter {
+	TAILQ_ENTRY(waiter)	 entry;
+	enum wait_kind		 kind;
+	service_done		 done;
+	void			*arg;
+	enum upd_error		 error;
+	char			 text[UPD_TEXT_SIZE];
+	struct event		 ev;	/* told from the loop */
+};
+TAILQ_HEAD(waiters, waiter);
+
+struct instance {
+	TAILQ_ENTRY(instance)	 entry;		/* in the agent's list */
+	TAILQ_ENTRY(instance)	 all;
+	char			 name[UPD_INSTANCE_SIZE];
+	struct agent		*agent;		/* NULL: leaving */
+	const struct service_conf *conf;	/* NULL: leaving */
+	const struct backend	*backend;
+	int			 stop_signal;	/* copied */
+	uint32_t		 stop_ms;	/* copied */
+
+	enum service_state	 state;
+	int64_t			 since;		/* wall, of the state */
+	char			 why[UPD_TEXT_SIZE];	/* of the state */
+	int			 again;		/* start it once it is down */
+	struct waiters		 waiters;
+
+	struct intent		 in;		/* what is in its file */
+	int			 dirty;		/* ... and should be */
+	struct event		 write_ev;
+
+	uint64_t		 started;	/* monotonic ms */
+	uint32_t		 fails;		/* deaths in a row, for delay */
+	uint64_t		 due;		/* monotonic ms, next start */
+	int			 drained;	/* the dead one is all gone */
+	int			 held;		/* no restart before verdict */
+	struct event		 delay_ev;
+
+	struct event		 gone_ev;	/* leaving, and down: free it */
+
+	enum verdict		 verdict;
+	struct health		 health;
+	struct capture		 capture;
+	struct native		 native;
+};
+TAILQ_HEAD(all_instances, instance);
+
+/* service.c: the states */
+/* A supervisor's word.  The status is as from waitpid(2), -1 not known or
+ * never ran; text (or NULL) says why it could not be executed. */
+void		 service_exited(struct instance *, int, const char *);
+void		 service_gone(struct instance *);
+/* The health check is over: see its struct health. */
+void		 service_checked(struct instance *);
+/* Start it, or once it is down; 0, or -1 with text: nothing to start. */
+int		 service_start(struct instance *, const char *, char *);
+/* Stop it, planned; whoever waits for a start is told why it is none. */
+void		 service_stop(struct instance *, const char *);
+/* Forget permanent failure and delays. */
+void		 service_clear(struct instance *);
+/* The verdict is over: restarts go on. */
+void		 service_unhold(struct instance *);
+/* 1 nothing of it runs any more. */
+int		 service_isdown(const struct instance *);
+/* For delay_ev. */
+void		 service_delayed(int, short, void *);
+/* Milliseconds to wait after a death: *fails is carried from death to
+ * death; then uptime, first and largest delay in ms. */
+uint32_t	 backoff_delay(uint32_t *, uint64_t, uint32_t, uint32_t);
+
+/* operate.c */
+const struct service_env *service_getenv(void);
+int		 service_isclosing(void);	/* nothing is to be started */
+/* One more is down: the end of the daemon may wait for that. */
+void		 service_left(void);
+/* Answer all that wait for that, from the loop. */
+void		 waiters_tell(struct instance *, enum wait_kind,
+		    enum upd_error, const char *);
+
+/* instance.c: their lives */
+extern struct all_instances	 all_instances;
+/* Its state file is behind: write it soon, never in a downtime. */
+void		 instance_dirty(struct instance *);
+/* Write it now, durably.  0, or -1 with errno. */
+int		 instance_write(struct instance *);
+/* Down, and no longer configured: free it from the loop. */
+void		 instance_leave(struct instance *);
+/* Why there is nothing to start (text), or NULL. */
+const char	*instance_norelease(const struct instance *);
+/* A hash of all that takes effect at the next start only. */
+uint64_t	 instance_confhash(const struct service_conf *);
+
+/* verdict.c */
+int		 agent_isheld(const struct agent *);	/* between stop and
+							 * start */
+int		 agent_isopen(const struct agent *);	/* verdict open */
+void		 agent_unhold(struct agent *);
+/* Something changed that a pending agent_stop or agent_start waits for. */
+void		 agent_settle(struct agent *);
+void		 agent_release(struct agent *);	/* is gone: free ours */
+
+/* health.c */
+void		 health_init(struct instance *);
+/* Begin the check of what was just started; service_checked() follows,
+ * never from within. */
+void		 health_begin(struct instance *);
+/* End it without a result. */
+void		 health_end(struct instance *);
+/* ... and forget the last one. */
+void		 health_clear(struct instance *);
+/* Make what descriptor 3 and NOTIFY_SOCKET need, for a service of that user:
+ * before its start (1), or again for one that runs (0).  The descriptor
+ * for the service, or -1 with text (the last argument), and the socket's
+ * name ("" none). */
+int		 health_prepare(struct instance *, int, uid_t, gid_t, char *,
+		    size_t, char *);
+
+/* native.c: the directory below <run>, made where missing; -1 errno. */
+int		 native_rundir(struct instance *);
+
+#endif

@@ -1,0 +1,522 @@
+/*
+ * The native supervisor: this daemon runs the service itself.
+ *
+ * Below <run>/<instance>/, all of it root's and of this boot only:
+ *	log	FIFO, descriptors 1 and 2 of the service (logfile.c)
+ *	ready	FIFO, its descriptor 3 if health is notify (health.c)
+ *	notify	socket, likewise
+ *	pid	"PID START BOOT RELEASE" of what runs
+ *
+ * `pid` is written right after the fork, before the event loop is entered
+ * again: should the parent be killed then, the next one finds the process
+ * by it.  It need not survive the host, so it is not synced; the state
+ * file, which must, is written when the service has long been started.
+ *
+ * An end comes in two steps: the leader is collected (service_exited), and
+ * nothing of it is left (service_gone).  Only the second lets a new one
+ * start, so a service never runs twice.
+ */
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "instance.h"
+#include "launch.h"
+#include "log.h"
+#include "util.h"
+
+#define RUNDIR_MODE	0711	/* its user must get to the socket */
+#define PIDFILE_MAX	256	/* bytes */
+#define UNKILLABLE_MS	30000	/* after KILL: go on without them */
+
+static void	 native_poll(struct instance *);
+
+static void
+timer(struct event *ev, uint32_t ms)
+{
+	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	evtimer_add(ev, &tv);
+}
+
+/* --- the run directory ----------------------------------------------- */
+
+int
+native_rundir(struct instance *i)
+{
+	const struct service_env	*senv = service_getenv();
+	struct stat			 st;
+
+	if (i->native.dirfd != -1)
+		return i->native.dirfd;
+	if (mkdirat(senv->runfd, i->name, RUNDIR_MODE) == -1 &&
+	    errno != EEXIST)
+		return -1;
+	i->native.dirfd = openat(senv->runfd, i->name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (i->native.dirfd == -1)
+		return -1;
+	if (fstat(i->native.dirfd, &st) == -1 || st.st_uid != geteuid() ||
+	    fchmod(i->native.dirfd, RUNDIR_MODE) == -1) {
+		close(i->native.dirfd);
+		i->native.dirfd = -1;
+		errno = EPERM;
+	}
+	return i->native.dirfd;
+}
+
+static void
+runfile_write(struct instance *i)
+{
+	char	 text[PIDFILE_MAX];
+	int	 fd, n, ok, dirfd = i->native.dirfd;
+
+	if (dirfd == -1)
+		return;
+	n = snprintf(text, sizeof(text), "%d %" PRIu64 " %s %s\n",
+	    (int)i->in.pid, i->in.start_time, i->in.boot, i->in.release);
+	fd = openat(dirfd, "pid.tmp", O_WRONLY | O_CREAT | O_TRUNC |
+	    O_NOFOLLOW | O_CLOEXEC, 0600);
+	ok = fd != -1 && write_all(fd, text, (size_t)n) == 0;
+	if (fd != -1)
+		close(fd);
+	if (!ok || renameat(dirfd, "pid.tmp", dirfd, "pid") == -1)
+		log_warn("write pid file of %s", i->name);
+}
+
+/* Overwrites what the state file says.  1, or 0: none, or of no use. */
+static int
+runfile_read(struct instance *i)
+{
+	char	 boot[BOOT_SIZE], release[UPD_ID_SIZE] = "", *data;
+	size_t	 len;
+	uint64_t start;
+	int	 pid, n;
+
+	data = file_read(i->native.dirfd, "pid", PIDFILE_MAX, &len);
+	if (data == NULL)
+		return 0;
+	n = sscanf(data, "%d %" SCNu64 " %40s %63s", &pid, &start, boot,
+	    release);
+	free(data);
+	if (n < 3 || pid < 2 || strcmp(boot, boot_id()) != 0 ||
+	    (release[0] != '\0' && !id_isvalid(release)))
+		return 0;
+	if (i->in.pid != pid) {		/* the state file is behind */
+		i->in.started_at = time_real_us();
+		i->in.conf = 0;
+	}
+	i->in.pid = pid;
+	i->in.start_time = start;
+	strlcpy(i->in.boot, boot, sizeof(i->in.boot));
+	strlcpy(i->in.release, release, sizeof(i->in.release));
+	return 1;
+}
+
+/* --- the end --------------------------------------------------------- */
+
+static void
+native_done(struct instance *i)
+{
+	struct native	*n = &i->native;
+
+	evtimer_del(&n->grace_ev);
+	evtimer_del(&n->poll_ev);
+	n->draining = n->kill = 0;
+	service_gone(i);
+}
+
+/* Look if anything is left; kill again and look later if so. */
+static void
+native_poll(struct instance *i)
+{
+	struct native	*n = &i->native;
+
+	if (n->leader || !n->draining)
+		return;
+	if (contain_empty(&n->box)) {
+		native_done(i);
+		return;
+	}
+	if (n->kill && time_mono_ms() - n->killed_at > UNKILLABLE_MS) {
+		log_warnx("leave processes of %s that survive KILL", i->name);
+		native_done(i);
+		return;
+	}
+	if (n->kill)
+		contain_kill(&n->box);
+	timer(&n->poll_ev, n->poll_ms);
+	n->poll_ms *= 2;
+	if (n->poll_ms > CONTAIN_POLL_MAX)
+		n->poll_ms = CONTAIN_POLL_MAX;
+}
+
+static void
+native_pollev(int fd, short what, void *arg)
+{
+	native_poll(arg);
+}
+
+static void
+native_kill(struct instance *i)
+{
+	struct native	*n = &i->native;
+
+	n->kill = 1;
+	n->killed_at = time_mono_ms();
+	n->poll_ms = CONTAIN_POLL_MIN;
+	contain_kill(&n->box);
+	/* It may not have come to its setsid(2), or be outside the box. */
+	if (n->leader)
+		contain_signal(&n->box, i->in.pid, n->watch != NULL ?
+		    i->in.start_time : 0, SIGKILL);
+}
+
+static void
+native_grace(int fd, short what, void *arg)
+{
+	struct instance	*i = arg;
+
+	log_notice("kill %s: not stopped within %u ms", i->name, i->stop_ms);
+	native_kill(i);
+	native_poll(i);
+}
+
+static void
+native_stop(struct instance *i)
+{
+	struct native	*n = &i->native;
+	uint64_t	 start = n->watch != NULL ? i->in.start_time : 0;
+
+	n->draining = 1;
+	n->poll_ms = CONTAIN_POLL_MIN;
+	if (!n->leader) {
+		native_poll(i);
+		return;
+	}
+	contain_signal(&n->box, i->in.pid, start, i->stop_signal);
+	contain_signal(&n->box, i->in.pid, start, SIGCONT);
+	timer(&n->grace_ev, i->stop_ms);
+}
+
+static void
+native_drain(struct instance *i)
+{
+	i->native.draining = 1;
+	i->native.poll_ms = CONTAIN_POLL_MIN;
+	native_poll(i);
+}
+
+static void
+native_sweep(struct instance *i)
+{
+	struct native	*n = &i->native;
+
+	n->draining = 1;
+	if (!contain_empty(&n->box))
+		native_kill(i);
+	native_poll(i);
+}
+
+static void
+close_errfd(struct native *n)
+{
+	if (n->errfd == -1)
+		return;
+	event_del(&n->err_ev);
+	close(n->errfd);
+	n->errfd = -1;
+}
+
+static void
+native_exited(void *arg, pid_t pid, int status)
+{
+	struct instance	*i = arg;
+	struct native	*n = &i->native;
+	char		 text[UPD_TEXT_SIZE] = "";
+
+	n->leader = 0;
+	if (n->watch != NULL)
+		pidwatch_del(n->watch);
+	n->watch = NULL;
+	/* It says so before it exits: nothing is missed here. */
+	if (n->errfd != -1 && launch_error(n->errfd,
+	    i->conf != NULL ? i->conf->command.v[0] : i->name, text) == 1)
+		status = -1;
+	close_errfd(n);
+	if (n->dirfd != -1)
+		unlinkat(n->dirfd, "pid", 0);
+	/* Its last words, before anybody asks for them. */
+	capture_drain(&i->capture);
+	service_exited(i, status, text[0] != '\0' ? text : NULL);
+}
+
+/* The exec has closed the pipe, or what failed is told by the exit. */
+static void
+native_errfd(int fd, short what, void *arg)
+{
+	struct instance	*i = arg;
+	char		 text[UPD_TEXT_SIZE];
+	int		 r;
+
+	r = launch_error(fd, i->conf != NULL ? i->conf->command.v[0] :
+	    i->name, text);
+	if (r == 1)
+		strlcpy(i->why, text, sizeof(i->why));
+	if (r != -1)
+		close_errfd(&i->native);
+}
+
+/* --- the start ------------------------------------------------------- */
+
+/* Channel for its output; trouble with it does not keep a service down. */
+static int
+open_output(struct instance *i)
+{
+	int	 fd;
+
+	if (native_rundir(i) == -1 ||
+	    capture_open(&i->capture, i->native.dirfd) == -1 ||
+	    (fd = capture_writer(&i->capture)) == -1) {
+		log_warn("capture output of %s", i->name);
+		return -1;
+	}
+	return fd;
+}
+
+/* What it finds in its environment.  Malloced, or NULL. */
+static char **
+make_environ(struct instance *i, const struct identity *id, int notify,
+    const char *sockname)
+{
+	char		 name[UPD_INSTANCE_SIZE + 32];
+	char		 sock[512];
+	const char	*own[5];
+	int		 n = 0;
+
+	/* The mark first: a sweep reads only so much of an environment. */
+	own[n++] = i->native.box.mark;
+	snprintf(name, sizeof(name), "UPDATERD_INSTANCE=%s", i->name);
+	own[n++] = name;
+	if (notify != -1)
+		own[n++] = "NOTIFY_FD=3";
+	if (sockname[0] != '\0') {
+		snprintf(sock, sizeof(sock), "NOTIFY_SOCKET=%s", sockname);
+		own[n++] = sock;
+	}
+	own[n] = NULL;
+	return environ_make(id, &i->conf->environment, own);
+}
+
+/* The release that is current now: its directory and path. */
+static int
+open_release(const struct store *s, char *base, size_t size)
+{
+	if ((size_t)snprintf(base, size, "%s/releases/%s", s->root,
+	    s->current) >= size) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return openat(s->relfd, s->current, O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* It is our child now. */
+static int
+native_started(struct instance *i, pid_t pid, int errfd, char *text)
+{
+	struct native	*n = &i->native;
+
+	n->leader = 1;
+	n->kill = n->draining = 0;
+	n->errfd = errfd;
+	event_set(&n->err_ev, errfd, EV_READ | EV_PERSIST, native_errfd, i);
+	i->in.running = 1;
+	i->in.pid = pid;
+	i->in.start_time = pid_starttime(pid);
+	i->in.started_at = time_real_us();
+	strlcpy(i->in.boot, boot_id(), sizeof(i->in.boot));
+	strlcpy(i->in.release, i->agent->store->current,
+	    sizeof(i->in.release));
+	i->in.conf = instance_confhash(i->conf);
+	runfile_write(i);
+	if (reap_add(pid, native_exited, i) == -1) {
+		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
+		native_kill(i);
+		n->leader = 0;
+		return -1;
+	}
+	if (event_add(&n->err_ev, NULL) == -1)
+		log_warnx("watch start of %s: out of memory", i->name);
+	return 0;
+}
+
+static int
+native_start(struct instance *i, char *text)
+{
+	const struct service_conf	*conf = i->conf;
+	struct identity			 id;
+	struct launch			 l;
+	char				 base[PATH_MAX], sock[128] = "";
+	pid_t				 pid = -1;
+	int				 errfd;
+
+	memset(&l, 0, sizeof(l));
+	l.out = l.notify = l.dirfd = -1;
+	if (identity_lookup(&id, conf->user, conf->group, &conf->groups,
+	    text) == -1)
+		goto done;
+	l.dirfd = open_release(i->agent->store, base, sizeof(base));
+	if (l.dirfd == -1) {
+		snprintf(text, UPD_TEXT_SIZE, "cannot open release %s: %s",
+		    i->agent->store->current, strerror(errno));
+		goto done;
+	}
+	l.out = open_output(i);
+	if (conf->health.kind == HEALTH_NOTIFY && (l.notify =
+	    health_prepare(i, 1, id.uid, id.gid, sock, sizeof(sock),
+	    text)) == -1)
+		goto done;
+	if ((l.env = make_environ(i, &id, l.notify, sock)) == NULL) {
+		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
+		goto done;
+	}
+	l.argv = &conf->command;
+	l.id = &id;
+	l.directory = conf->directory;
+	l.base = base;
+	l.umask = conf->umask;
+	l.rlimits = conf->rlimits;
+	l.nrlimits = conf->nrlimits;
+	l.box = &i->native.box;
+	pid = launch_start(&l, &errfd, text);
+ done:
+	if (l.out != -1)
+		close(l.out);
+	if (l.notify != -1)
+		close(l.notify);
+	if (l.dirfd != -1)
+		close(l.dirfd);
+	environ_free(l.env);
+	identity_free(&id);
+	return pid == -1 ? -1 : native_started(i, pid, errfd, text);
+}
+
+/* --- what was there before us ---------------------------------------- */
+
+/* Is the process of pid file or state file still there? */
+static int
+find_leader(struct instance *i)
+{
+	if (!runfile_read(i) && !(i->in.running &&
+	    strcmp(i->in.boot, boot_id()) == 0))
+		return 0;
+	return i->in.pid > 1 && i->in.start_time != 0 &&
+	    pid_starttime(i->in.pid) == i->in.start_time;
+}
+
+static enum attach_result
+native_attach(struct instance *i)
+{
+	struct native	*n = &i->native;
+	struct identity	 id;
+	char		 sock[128], text[UPD_TEXT_SIZE];
+	int		 fd;
+
+	n->dirfd = n->errfd = -1;
+	contain_init(&n->box, i->name);
+	evtimer_set(&n->grace_ev, native_grace, i);
+	evtimer_set(&n->poll_ev, native_pollev, i);
+	if (native_rundir(i) == -1)
+		log_warn("open run directory of %s", i->name);
+	if (find_leader(i) && (n->watch = pidwatch_add(i->in.pid,
+	    native_exited, i)) != NULL) {
+		contain_adopt(&n->box, i->in.pid);
+		n->leader = 1;
+		if (n->dirfd != -1 &&
+		    capture_open(&i->capture, n->dirfd) == -1)
+			log_warn("capture output of %s", i->name);
+		if (i->conf->health.kind == HEALTH_NOTIFY) {
+			fd = -1;
+			if (identity_lookup(&id, i->conf->user,
+			    i->conf->group, NULL, text) == 0)
+				fd = health_prepare(i, 0, id.uid, id.gid,
+				    sock, sizeof(sock), text);
+			identity_free(&id);
+			if (fd != -1)
+				close(fd);
+		}
+		return ATTACH_RUNS;
+	}
+	/* No leader, but its children may have been left. */
+	contain_prepare(&n->box);
+	if (contain_empty(&n->box)) {
+		contain_close(&n->box);
+		return ATTACH_NONE;
+	}
+	if (n->dirfd != -1 && capture_open(&i->capture, n->dirfd) == -1)
+		log_warn("capture output of %s", i->name);
+	n->draining = 1;
+	native_kill(i);
+	timer(&n->poll_ev, n->poll_ms);
+	return ATTACH_LEFTOVERS;
+}
+
+static void
+native_rest(struct instance *i)
+{
+	contain_close(&i->native.box);
+}
+
+static void
+native_forget(struct instance *i)
+{
+	static const char *const names[] = {
+		"log", "ready", "notify", "pid", "pid.tmp"
+	};
+	struct native	*n = &i->native;
+	size_t		 k;
+
+	evtimer_del(&n->grace_ev);
+	evtimer_del(&n->poll_ev);
+	close_errfd(n);
+	if (n->watch != NULL)
+		pidwatch_del(n->watch);
+	n->watch = NULL;
+	contain_close(&n->box);
+	if (n->dirfd == -1)
+		return;
+	for (k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+		unlinkat(n->dirfd, names[k], 0);
+	close(n->dirfd);
+	n->dirfd = -1;
+	if (unlinkat(service_getenv()->runfd, i->name, AT_REMOVEDIR) == -1)
+		log_warn("remove run directory of %s", i->name);
+}
+
+static const char *
+native_containment(const struct instance *i)
+{
+	return contain_levelname(i->native.box.level);
+}
+
+const struct backend native_backend = {
+	.name		= "native",
+	.attach		= native_attach,
+	.start		= native_start,
+	.stop		= native_stop,
+	.drain		= native_drain,
+	.sweep		= native_sweep,
+	.rest		= native_rest,
+	.forget		= native_forget,
+	.containment	= native_containment,
+};

@@ -1,0 +1,238 @@
+/*
+ * What operators ask of a service, and the end of the daemon.
+ *
+ * Intent is durable before it is acted on: when the write fails, nothing
+ * is done.  When acting fails, the intent stands and status shows both.
+ * Everybody who waits is told exactly once, from the loop.  The end of the
+ * daemon never changes an intent.
+ */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "instance.h"
+#include "log.h"
+#include "util.h"
+
+static struct service_env senv;
+
+static struct {
+	int		 on;		/* nothing is started any more */
+	int		 told;
+	struct event	 ev;
+	void		(*done)(void *);
+	void		*arg;
+} closing;
+
+const struct service_env *
+service_getenv(void)
+{
+	return &senv;
+}
+
+void
+service_init(const struct service_env *e)
+{
+	senv = *e;
+	memset(&closing, 0, sizeof(closing));
+	contain_setup(senv.run_path);
+}
+
+int
+service_isclosing(void)
+{
+	return closing.on;
+}
+
+static void
+timer(struct event *ev, uint32_t ms)
+{
+	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	evtimer_add(ev, &tv);
+}
+
+/* --- who waits ------------------------------------------------------- */
+
+static void
+waiter_tell(int fd, short what, void *arg)
+{
+	struct waiter	*w = arg;
+
+	w->done(w->arg, w->error, w->text);
+	free(w);
+}
+
+void
+waiters_tell(struct instance *i, enum wait_kind kind, enum upd_error error,
+    const char *text)
+{
+	struct waiter	*w, *next;
+
+	TAILQ_FOREACH_SAFE(w, &i->waiters, entry, next) {
+		if (w->kind != kind)
+			continue;
+		TAILQ_REMOVE(&i->waiters, w, entry);
+		w->error = error;
+		strlcpy(w->text, text, sizeof(w->text));
+		timer(&w->ev, 0);
+	}
+}
+
+static struct waiter *
+waiter_new(service_done done, void *arg)
+{
+	struct waiter	*w;
+
+	if ((w = calloc(1, sizeof(*w))) == NULL)
+		return NULL;
+	w->done = done;
+	w->arg = arg;
+	evtimer_set(&w->ev, waiter_tell, w);
+	return w;
+}
+
+/* --- operators ------------------------------------------------------- */
+
+struct instance *
+service_find(const char *name)
+{
+	struct instance	*i;
+
+	TAILQ_FOREACH(i, &all_instances, all)
+		if (i->agent != NULL && strcmp(i->name, name) == 0)
+			return i;
+	return NULL;
+}
+
+/* Make the intent durable.  0, or -1 with text; then it is as before. */
+static int
+want(struct instance *i, int running, const char *by, char *text)
+{
+	struct intent	 before = i->in;
+
+	i->in.desired = running;
+	i->in.desired_at = time_real_us();
+	strlcpy(i->in.desired_by, by, sizeof(i->in.desired_by));
+	if (instance_write(i) == 0)
+		return 0;
+	snprintf(text, UPD_TEXT_SIZE, "cannot write what is wanted of %s: "
+	    "%s", i->name, strerror(errno));
+	i->in = before;
+	return -1;
+}
+
+/* UPD_OK: the waiter will be told when it is reached; else with text. */
+static enum upd_error
+operate(struct instance *i, enum upd_op op, const char *by,
+    struct waiter *w, char *text)
+{
+	char		 why[UPD_TEXT_SIZE];
+	const char	*none;
+
+	if (closing.on) {
+		strlcpy(text, "the daemon is going down", UPD_TEXT_SIZE);
+		return UPD_EFULL;
+	}
+	if (op != OP_START && op != OP_STOP && op != OP_RESTART) {
+		strlcpy(text, "not a command for a service", UPD_TEXT_SIZE);
+		return UPD_EBADREQ;
+	}
+	if (want(i, op != OP_STOP, by, text) == -1)
+		return UPD_EIO;
+	snprintf(why, sizeof(why), "%s by %.256s", op_name(op), by);
+	log_notice("%s %s for %s", op_name(op), i->name, by);
+	if (op == OP_STOP) {
+		i->verdict = VERDICT_NONE;
+		w->kind = WAIT_STOP;
+		TAILQ_INSERT_TAIL(&i->waiters, w, entry);
+		service_clear(i);
+		service_stop(i, why);
+		return UPD_OK;
+	}
+	if ((none = instance_norelease(i)) != NULL) {
+		strlcpy(text, none, UPD_TEXT_SIZE);
+		return UPD_ENOTFOUND;
+	}
+	if (agent_isheld(i->agent)) {
+		strlcpy(text, "an update is in flight and will start it",
+		    UPD_TEXT_SIZE);
+		return UPD_EBUSY;
+	}
+	if (op == OP_RESTART)
+		service_stop(i, why);
+	service_clear(i);
+	w->kind = WAIT_START;
+	TAILQ_INSERT_TAIL(&i->waiters, w, entry);
+	(void)service_start(i, why, text);
+	return UPD_OK;
+}
+
+void
+service_op(struct instance *i, enum upd_op op, const char *by,
+    service_done done, void *arg)
+{
+	struct waiter	*w;
+
+	if ((w = waiter_new(done, arg)) == NULL) {
+		done(arg, UPD_EIO, "out of memory");
+		return;
+	}
+	w->error = operate(i, op, by, w, w->text);
+	if (w->error != UPD_OK)
+		timer(&w->ev, 0);
+}
+
+/* --- the end of the daemon ------------------------------------------- */
+
+static void
+closing_done(int fd, short what, void *arg)
+{
+	struct instance	*i;
+
+	TAILQ_FOREACH(i, &all_instances, all)
+		if (i->dirty && i->agent != NULL && instance_write(i) == -1)
+			log_warn("write state of %s", i->name);
+	closing.done(closing.arg);
+}
+
+void
+service_left(void)
+{
+	struct instance	*i;
+
+	if (!closing.on || closing.told)
+		return;
+	TAILQ_FOREACH(i, &all_instances, all)
+		if (!service_isdown(i))
+			return;
+	closing.told = 1;
+	timer(&closing.ev, 0);
+}
+
+void
+service_shutdown(int keep, void (*done)(void *), void *arg)
+{
+	struct instance	*i;
+
+	closing.on = 1;
+	closing.told = keep;
+	closing.done = done;
+	closing.arg = arg;
+	evtimer_set(&closing.ev, closing_done, NULL);
+	TAILQ_FOREACH(i, &all_instances, all) {
+		i->held = 1;
+		evtimer_del(&i->delay_ev);
+		if (keep)
+			health_end(i);
+		else if (!service_isdown(i))
+			service_stop(i, "the daemon stops");
+	}
+	if (keep)
+		timer(&closing.ev, 0);
+	else
+		service_left();
+}

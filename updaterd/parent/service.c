@@ -1,0 +1,558 @@
+/*
+ * The states of a service, and who may change them.
+ *
+ * One const table says what each event does in each state; nothing else
+ * changes a state.  Invariants:
+ *
+ *  - A process is started in one place, launch(), which is reached only
+ *    when nothing of the one before is left (DOWN, or BACKOFF drained).
+ *  - An exit in STOPPING was asked for; any other is a death, whatever its
+ *    code.  Only codes that the configuration calls permanent park it.
+ *  - An operator's intent is in the state file, durably, before the event
+ *    is fed in (operate.c).  All else is written later, instance_dirty().
+ *  - While the verdict of an update is open, a death is its answer and no
+ *    restart follows (held).
+ *  - Whoever waits is told from the loop, never from within a call.
+ */
+#include <sys/types.h>
+#include <sys/wait.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "instance.h"
+#include "launch.h"
+#include "log.h"
+#include "util.h"
+
+#define STEADY_MS	60000	/* up for so long: the first death is free */
+#define EXIT_AGAIN	75	/* EX_TEMPFAIL: asks to be started again */
+
+static const char *const state_names[] = {
+	[SERVICE_DOWN]		= "down",
+	[SERVICE_STARTING]	= "starting",
+	[SERVICE_UP]		= "up",
+	[SERVICE_STOPPING]	= "stopping",
+	[SERVICE_BACKOFF]	= "backoff",
+	[SERVICE_FAILED]	= "failed",
+};
+_Static_assert(sizeof(state_names) / sizeof(state_names[0]) ==
+    SERVICE__MAX, "a name for each state");
+
+enum service_event {
+	EV_START,		/* it shall run */
+	EV_STOP,		/* it shall not */
+	EV_CHECKED,		/* healthy, or not within its time */
+	EV_DEATH,		/* its process has ended */
+	EV_PERMANENT,		/* ... with a code that says: do not retry */
+	EV_GONE,		/* nothing of it is left */
+	EV_DELAY,		/* the back-off is over */
+	EV__MAX
+};
+static const char *const event_names[] = {
+	[EV_START]	= "start",
+	[EV_STOP]	= "stop",
+	[EV_CHECKED]	= "checked",
+	[EV_DEATH]	= "death",
+	[EV_PERMANENT]	= "permanent failure",
+	[EV_GONE]	= "gone",
+	[EV_DELAY]	= "delay over",
+};
+_Static_assert(sizeof(event_names) / sizeof(event_names[0]) == EV__MAX,
+    "a name for each event");
+
+static void	 launch(struct instance *);
+static void	 relaunch(struct instance *);
+static void	 stop(struct instance *);
+static void	 give_up(struct instance *);
+static void	 checked(struct instance *);
+static void	 already_up(struct instance *);
+static void	 already_down(struct instance *);
+static void	 died(struct instance *);
+static void	 parked(struct instance *);
+static void	 drain(struct instance *);
+static void	 down(struct instance *);
+static void	 again(struct instance *);
+static void	 not_again(struct instance *);
+static void	 hurry(struct instance *);
+static void	 rested(struct instance *);
+static void	 noted(struct instance *);
+
+static const struct transition {
+	enum service_state	 state;
+	enum service_event	 event;
+	enum service_state	 next;
+	void			(*act)(struct instance *);	/* or NULL */
+} table[] = {
+	{ SERVICE_DOWN,	    EV_START,	  SERVICE_STARTING, launch },
+	{ SERVICE_DOWN,	    EV_STOP,	  SERVICE_DOWN,	    already_down },
+
+	{ SERVICE_STARTING, EV_START,	  SERVICE_STARTING, NULL },
+	{ SERVICE_STARTING, EV_STOP,	  SERVICE_STOPPING, stop },
+	{ SERVICE_STARTING, EV_CHECKED,	  SERVICE_UP,	    checked },
+	{ SERVICE_STARTING, EV_DEATH,	  SERVICE_BACKOFF,  died },
+	{ SERVICE_STARTING, EV_PERMANENT, SERVICE_FAILED,   parked },
+
+	{ SERVICE_UP,	    EV_START,	  SERVICE_UP,	    already_up },
+	{ SERVICE_UP,	    EV_STOP,	  SERVICE_STOPPING, stop },
+	{ SERVICE_UP,	    EV_CHECKED,	  SERVICE_UP,	    checked },
+	{ SERVICE_UP,	    EV_DEATH,	  SERVICE_BACKOFF,  died },
+	{ SERVICE_UP,	    EV_PERMANENT, SERVICE_FAILED,   parked },
+
+	{ SERVICE_STOPPING, EV_START,	  SERVICE_STOPPING, again },
+	{ SERVICE_STOPPING, EV_STOP,	  SERVICE_STOPPING, not_again },
+	{ SERVICE_STOPPING, EV_DEATH,	  SERVICE_STOPPING, drain },
+	{ SERVICE_STOPPING, EV_PERMANENT, SERVICE_STOPPING, drain },
+	{ SERVICE_STOPPING, EV_GONE,	  SERVICE_DOWN,	    down },
+
+	{ SERVICE_BACKOFF,  EV_START,	  SERVICE_BACKOFF,  hurry },
+	{ SERVICE_BACKOFF,  EV_STOP,	  SERVICE_STOPPING, give_up },
+	{ SERVICE_BACKOFF,  EV_GONE,	  SERVICE_BACKOFF,  rested },
+	{ SERVICE_BACKOFF,  EV_DELAY,	  SERVICE_STARTING, relaunch },
+
+	{ SERVICE_FAILED,   EV_START,	  SERVICE_BACKOFF,  hurry },
+	{ SERVICE_FAILED,   EV_STOP,	  SERVICE_STOPPING, give_up },
+	{ SERVICE_FAILED,   EV_GONE,	  SERVICE_FAILED,   noted },
+};
+
+const char *
+service_statename(enum service_state s)
+{
+	return s < SERVICE__MAX ? state_names[s] : "unknown";
+}
+
+static void
+timer(struct event *ev, uint64_t ms)
+{
+	struct timeval	 tv = { (time_t)(ms / 1000), (ms % 1000) * 1000 };
+
+	evtimer_add(ev, &tv);
+}
+
+/* --- the machine ----------------------------------------------------- */
+
+static void
+tell_monitor(struct instance *i)
+{
+	const struct service_env	*e = service_getenv();
+	json_t				*o;
+
+	if (e->event == NULL || i->agent == NULL)
+		return;
+	o = json_pack("{s:s, s:s, s:s, s:i, s:s}",
+	    "agent", i->agent->conf->name, "service", i->name,
+	    "state", state_names[i->state], "pid", (int)i->in.pid,
+	    "release", i->in.release);
+	if (o != NULL)
+		e->event("service", o);
+}
+
+/* i->why was set by whoever feeds the event in. */
+static void
+feed(struct instance *i, enum service_event ev)
+{
+	const struct transition	*t = table;
+	const struct transition	*end = table +
+	    sizeof(table) / sizeof(table[0]);
+
+	while (t < end && (t->state != i->state || t->event != ev))
+		t++;
+	if (t == end) {
+		log_debug("ignore %s of %s: %s", event_names[ev], i->name,
+		    state_names[i->state]);
+		return;
+	}
+	if (t->next != t->state) {
+		log_info("change %s from %s to %s: %s", i->name,
+		    state_names[t->state], state_names[t->next],
+		    i->why[0] != '\0' ? i->why : event_names[ev]);
+		i->state = t->next;
+		i->since = time_real_us();
+		instance_dirty(i);
+		tell_monitor(i);
+	}
+	if (t->act != NULL)
+		t->act(i);
+}
+
+/* --- starting -------------------------------------------------------- */
+
+static void
+launch(struct instance *i)
+{
+	char		 text[UPD_TEXT_SIZE] = "";
+	const char	*none;
+
+	i->started = time_mono_ms();
+	i->drained = i->held = i->again = 0;
+	evtimer_del(&i->delay_ev);
+	health_clear(i);
+	if ((none = instance_norelease(i)) != NULL) {
+		service_exited(i, -1, none);
+		return;
+	}
+	if (i->backend->start(i, text) == -1) {
+		service_exited(i, -1, text);
+		return;
+	}
+	log_info("start %s: pid %d, release %s", i->name, (int)i->in.pid,
+	    i->in.release);
+	health_begin(i);
+	instance_dirty(i);
+}
+
+static void
+relaunch(struct instance *i)
+{
+	i->in.restarts++;
+	launch(i);
+}
+
+static void
+checked(struct instance *i)
+{
+	struct health	*h = &i->health;
+
+	strlcpy(i->why, h->detail, sizeof(i->why));
+	if (h->healthy == 1)
+		waiters_tell(i, WAIT_START, UPD_OK, h->detail);
+	else {
+		log_warnx("find %s not healthy: %s", i->name, h->detail);
+		waiters_tell(i, WAIT_START, UPD_EUNHEALTHY, h->detail);
+	}
+	if (i->verdict != VERDICT_NONE)
+		i->verdict = h->healthy == 1 ? VERDICT_HEALTHY :
+		    VERDICT_FAILED;
+	agent_settle(i->agent);
+}
+
+static void
+already_up(struct instance *i)
+{
+	if (i->health.healthy == 0)
+		waiters_tell(i, WAIT_START, UPD_EUNHEALTHY, i->health.detail);
+	else if (!i->health.pending)
+		waiters_tell(i, WAIT_START, UPD_OK, i->health.detail);
+}
+
+/* --- stopping -------------------------------------------------------- */
+
+static void
+stop(struct instance *i)
+{
+	i->again = 0;
+	health_end(i);
+	waiters_tell(i, WAIT_START, UPD_EBUSY, "stopped meanwhile");
+	i->backend->stop(i);
+}
+
+static void
+give_up(struct instance *i)
+{
+	i->again = 0;
+	evtimer_del(&i->delay_ev);
+	waiters_tell(i, WAIT_START, UPD_EBUSY, "stopped meanwhile");
+	/* Else the sweep that its death began will say so. */
+	if (i->drained)
+		feed(i, EV_GONE);
+}
+
+static void
+drain(struct instance *i)
+{
+	i->backend->drain(i);
+}
+
+static void
+already_down(struct instance *i)
+{
+	waiters_tell(i, WAIT_STOP, UPD_OK, "");
+	if (i->agent != NULL)
+		agent_settle(i->agent);
+}
+
+static void
+down(struct instance *i)
+{
+	struct agent	*a = i->agent;
+
+	health_clear(i);
+	waiters_tell(i, WAIT_STOP, UPD_OK, "");
+	if (i->again && !service_isclosing() && instance_norelease(i) == NULL) {
+		feed(i, EV_START);
+		return;
+	}
+	i->again = 0;
+	waiters_tell(i, WAIT_START, UPD_EBUSY, "stopped meanwhile");
+	/* In an update it is started again at once. */
+	if (a == NULL || !agent_isheld(a))
+		i->backend->rest(i);
+	if (a == NULL)
+		instance_leave(i);
+	else
+		agent_settle(a);
+	service_left();
+}
+
+static void
+again(struct instance *i)
+{
+	i->again = 1;
+}
+
+static void
+not_again(struct instance *i)
+{
+	i->again = 0;
+	waiters_tell(i, WAIT_START, UPD_EBUSY, "stopped meanwhile");
+}
+
+/* --- dying ----------------------------------------------------------- */
+
+uint32_t
+backoff_delay(uint32_t *fails, uint64_t up, uint32_t first, uint32_t max)
+{
+	uint64_t	 ms = first;
+	uint32_t	 n;
+
+	if (up >= STEADY_MS) {
+		*fails = 0;
+		return 0;
+	}
+	for (n = *fails; n > 0 && ms < max; n--)
+		ms *= 2;
+	(*fails)++;
+	return ms < max ? (uint32_t)ms : max;
+}
+
+/* A death, as those who wait for it to start see it. */
+static void
+death_known(struct instance *i)
+{
+	waiters_tell(i, WAIT_START, UPD_EUNHEALTHY, i->why);
+	if (i->verdict != VERDICT_NONE)
+		i->verdict = VERDICT_FAILED;
+	agent_settle(i->agent);
+}
+
+static void
+died(struct instance *i)
+{
+	uint64_t	 now = time_mono_ms(), up = now - i->started;
+	uint32_t	 ms;
+
+	if (i->in.exit_kind == EXIT_CODE &&
+	    i->in.exit_value == EXIT_AGAIN) {
+		/* Not held against it, but it shall not spin. */
+		ms = up < i->conf->backoff_ms ?
+		    i->conf->backoff_ms - (uint32_t)up : 0;
+	} else {
+		i->in.deaths++;
+		ms = backoff_delay(&i->fails, up, i->conf->backoff_ms,
+		    i->conf->backmax_ms);
+	}
+	i->due = now + ms;
+	i->drained = 0;
+	i->held = service_isclosing() || agent_isopen(i->agent);
+	death_known(i);
+	i->backend->sweep(i);
+}
+
+static void
+parked(struct instance *i)
+{
+	i->in.deaths++;
+	i->in.failed = 1;
+	i->in.failed_code = i->in.exit_value;
+	i->in.failed_at = i->in.exit_at;
+	strlcpy(i->in.failed_release, i->in.release,
+	    sizeof(i->in.failed_release));
+	log_warnx("park %s: exit code %d is permanent; start it, or push "
+	    "another release", i->name, i->in.exit_value);
+	i->drained = 0;
+	death_known(i);
+	i->backend->sweep(i);
+}
+
+/* In BACKOFF: start it now, or when it is due. */
+static void
+resume(struct instance *i)
+{
+	uint64_t	 now = time_mono_ms();
+
+	if (!i->drained || i->held)
+		return;
+	if (now < i->due)
+		timer(&i->delay_ev, i->due - now);
+	else
+		feed(i, EV_DELAY);
+}
+
+static void
+rested(struct instance *i)
+{
+	i->drained = 1;
+	resume(i);
+}
+
+static void
+noted(struct instance *i)
+{
+	i->drained = 1;
+	agent_settle(i->agent);
+	service_left();
+}
+
+static void
+hurry(struct instance *i)
+{
+	evtimer_del(&i->delay_ev);
+	service_clear(i);
+	i->held = 0;
+	i->due = 0;
+	resume(i);
+}
+
+void
+service_unhold(struct instance *i)
+{
+	if (!i->held || service_isclosing())
+		return;
+	i->held = 0;
+	resume(i);
+}
+
+void
+service_delayed(int fd, short what, void *arg)
+{
+	struct instance	*i = arg;
+
+	if (i->drained && !i->held)
+		feed(i, EV_DELAY);
+}
+
+/* --- what a supervisor says ------------------------------------------ */
+
+static int
+is_permanent(const struct instance *i)
+{
+	int	 n;
+
+	if (i->conf == NULL || i->in.exit_kind != EXIT_CODE)
+		return 0;
+	for (n = 0; n < i->conf->npermanent; n++)
+		if (i->conf->permanent[n] == i->in.exit_value)
+			return 1;
+	return 0;
+}
+
+static void
+record_exit(struct instance *i, int status, const char *text)
+{
+	struct intent	*in = &i->in;
+	uint64_t	 up = time_mono_ms() - i->started;
+	char		 how[64];
+
+	in->running = 0;
+	in->pid = 0;
+	in->start_time = 0;
+	in->exit_at = time_real_us();
+	in->exit_planned = i->state == SERVICE_STOPPING;
+	in->exit_value = 0;
+	if (text != NULL) {
+		in->exit_kind = EXIT_NOSTART;
+		strlcpy(in->exit_text, text, sizeof(in->exit_text));
+		return;
+	}
+	if (status == -1)
+		in->exit_kind = EXIT_UNKNOWN;
+	else if (WIFEXITED(status)) {
+		in->exit_kind = EXIT_CODE;
+		in->exit_value = WEXITSTATUS(status);
+	} else {
+		in->exit_kind = EXIT_SIGNAL;
+		in->exit_value = WTERMSIG(status);
+	}
+	launch_exittext(status, how, sizeof(how));
+	snprintf(in->exit_text, sizeof(in->exit_text), up < 10000 ?
+	    "%s after %llu ms" : "%s after %llu s", how,
+	    (unsigned long long)(up < 10000 ? up : up / 1000));
+}
+
+void
+service_exited(struct instance *i, int status, const char *text)
+{
+	record_exit(i, status, text);
+	health_end(i);
+	strlcpy(i->why, i->in.exit_text, sizeof(i->why));
+	instance_dirty(i);
+	if (i->in.exit_planned)
+		log_info("stop %s: %s", i->name, i->in.exit_text);
+	else {
+		log_warnx("lose %s: %s", i->name, i->in.exit_text);
+		i->health.healthy = 0;
+		strlcpy(i->health.detail, i->in.exit_text,
+		    sizeof(i->health.detail));
+	}
+	feed(i, is_permanent(i) ? EV_PERMANENT : EV_DEATH);
+}
+
+void
+service_gone(struct instance *i)
+{
+	feed(i, EV_GONE);
+}
+
+void
+service_checked(struct instance *i)
+{
+	strlcpy(i->why, i->health.detail, sizeof(i->why));
+	feed(i, EV_CHECKED);
+}
+
+/* --- what others ask for --------------------------------------------- */
+
+int
+service_start(struct instance *i, const char *why, char *text)
+{
+	const char	*none;
+
+	if (service_isclosing())
+		none = "the daemon is going down";
+	else
+		none = instance_norelease(i);
+	if (none != NULL) {
+		strlcpy(text, none, UPD_TEXT_SIZE);
+		return -1;
+	}
+	if (!i->in.running)
+		strlcpy(i->why, why, sizeof(i->why));
+	feed(i, EV_START);
+	return 0;
+}
+
+void
+service_stop(struct instance *i, const char *why)
+{
+	/* Why it is down already is worth more. */
+	if (!service_isdown(i))
+		strlcpy(i->why, why, sizeof(i->why));
+	feed(i, EV_STOP);
+}
+
+void
+service_clear(struct instance *i)
+{
+	if (i->in.failed)
+		instance_dirty(i);
+	i->in.failed = 0;
+	i->fails = 0;
+}
+
+int
+service_isdown(const struct instance *i)
+{
+	return i->state == SERVICE_DOWN || (i->drained &&
+	    (i->state == SERVICE_BACKOFF || i->state == SERVICE_FAILED));
+}
