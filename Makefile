@@ -76,7 +76,7 @@ PROBE=		updaterd/probe/check.o updaterd/probe/probe.o \
 
 INFLATE=	updaterd/inflate/deflate_${DEFLATE}.o \
 		updaterd/inflate/gzip.o updaterd/inflate/inflate.o \
-		updaterd/inflate/stream.o updaterd/inflate/zstd.o
+		updaterd/inflate/stream.o updaterd/inflate/unzstd.o
 
 UNPACK=		updaterd/unpack/diff.o updaterd/unpack/entry.o \
 		updaterd/unpack/extract.o updaterd/unpack/frame.o \

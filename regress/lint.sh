@@ -54,8 +54,9 @@ if [ -n "$libs" ]; then
 fi
 
 for f in $sources; do
-	n=$(wc -l < "$f")
-	[ "$n" -le 650 ] || complain "$f: $n lines; split it by noun"
+	n=$(wc -l < "$f") max=650
+	case $f in regress/*) max=900;; esac	# tables of cases
+	[ "$n" -le $max ] || complain "$f: $n lines; split it by noun"
 done
 
 for f in $(find . -path ./.git -prune -o -name '*.sh' -print) .ci/run \
@@ -92,6 +93,8 @@ if command -v clang-tidy >/dev/null 2>&1; then
 	    -bugprone-reserved-identifier,-bugprone-narrowing-conversions,
 	    -bugprone-implicit-widening-of-multiplication-result,
 	    -bugprone-multi-level-implicit-pointer-conversion,
+	    -bugprone-misplaced-widening-cast,
+	    -bugprone-not-null-terminated-result,
 	    -bugprone-branch-clone,-bugprone-signal-handler,
 	    -bugprone-macro-parentheses,-bugprone-suspicious-include'
 	checks=$(printf %s "$checks" | tr -d ' \t\n')

@@ -40,6 +40,7 @@
 #define MAX_FILES	1000
 #define DRIVE_UID	64999
 #define DEADLINE	60		/* seconds for one archive */
+#define SMALL		3000		/* bytes: fed byte by byte as well */
 
 static const char *names[UPD_E__MAX] = {
 	[UPD_OK] = "ok", [UPD_EDIGEST] = "EDIGEST",
@@ -64,7 +65,7 @@ static struct proc_args	 child;
 static struct event	 feed_ev, deadline_ev;
 static int		 archive_fd = -1, feed_fd = -1, late;
 static char		*buf;
-static size_t		 pos, len;
+static size_t		 pos, len, step = PIPE_SIZE;
 static uint64_t		 fed;
 static uint64_t		 max_out = MAX_OUT, max_bytes = MAX_BYTES;
 static uint32_t		 max_files = MAX_FILES;
@@ -158,7 +159,7 @@ feed(int fd, short ev, void *arg)
 		pos = 0;
 		len = (size_t)n;
 	}
-	n = write(feed_fd, buf + pos, len - pos);
+	n = write(feed_fd, buf + pos, len - pos < step ? len - pos : step);
 	if (n == -1 && errno == EAGAIN)
 		return;
 	if (n == -1) {
@@ -488,8 +489,15 @@ one(int n, const char *dir, char *line)
 		errx(1, "bad line of verdicts: %s", name);
 	snprintf(file, sizeof(file), "%s/%s", dir, name);
 	stage();
+	step = PIPE_SIZE;
 	f = extract(file);
 	ok = matches(f, error, path, text);
+	if (ok && fed < SMALL) {
+		stage();
+		step = 1;
+		f = extract(file);
+		ok = matches(f, error, path, text);
+	}
 	if (ok && f == NULL) {
 		/* VERIFY sees the mode that sealing gives the root */
 		if (fchmod(stagefd, 0755) == -1)

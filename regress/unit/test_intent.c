@@ -89,7 +89,7 @@ test_hostile_names(void **state)
 	char		 why[UPD_TEXT_SIZE];
 	int		 c;
 
-	for (c = 1; c < 256; c++) {
+	for (c = 1; c < 256; c += c > 32 && c < 120 ? 30 : 7) {
 		fill(&in);
 		memset(in.desired_by, c, sizeof(in.desired_by) - 1);
 		memset(in.exit_text, c, sizeof(in.exit_text) - 1);

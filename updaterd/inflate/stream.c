@@ -26,7 +26,7 @@
 #include "deflate.h"
 #include "gzip.h"
 #include "stream.h"
-#include "zstd.h"
+#include "unzstd.h"
 
 #define IN_SIZE		(256 * 1024)	/* bytes */
 #define OUT_SIZE	(256 * 1024)	/* bytes */

@@ -129,8 +129,8 @@ pipe_write(struct conn *c, const char *data, size_t len)
 		} else if (errno == EAGAIN)
 			break;
 		else if (errno != EINTR) {
-			upload_refuse(c, UPD_EIO, 500, "cannot write to pipe: %s",
-			    strerror(errno));
+			upload_refuse(c, UPD_EIO, 500,
+			    "cannot write to pipe: %s", strerror(errno));
 			return;
 		}
 	}
@@ -340,7 +340,8 @@ upload_input(struct conn *c, const char *data, size_t len)
 void
 upload_eof(struct conn *c)
 {
-	upload_refuse(c, UPD_EABORTED, 400, "request body ends after %llu bytes",
+	upload_refuse(c, UPD_EABORTED, 400,
+	    "request body ends after %llu bytes",
 	    (unsigned long long)c->body.total);
 }
 

@@ -49,8 +49,6 @@ parent_agent(const char *name)
 	int		 n = 0;
 
 	TAILQ_FOREACH(a, &env->agents, entry) {
-		if (a->gone)
-			continue;
 		if (strcmp(a->conf->name, name[0] ? name : "default") == 0)
 			return a;
 		only = a;
@@ -77,17 +75,20 @@ agents_configure(void)
 	int			 is_new;
 
 	TAILQ_FOREACH_SAFE(a, &env->agents, entry, next) {
-		conf = config_agent(env->conf, a->gone ? "" : a->conf->name);
+		conf = config_agent(env->conf, a->conf->name);
 		if (conf != NULL && strcmp(conf->root, a->conf->root) == 0)
 			continue;
-		/* service_configure() stops what it has no conf for. */
+		/* Its services are stopped, and look after themselves. */
 		a->gone = 1;
 		service_configure(a);
+		TAILQ_REMOVE(&env->agents, a, entry);
+		store_free(a->store);
+		free(a);
 	}
 	TAILQ_FOREACH(conf, &env->conf->agents, entry) {
 		TAILQ_FOREACH(a, &env->agents, entry)
-			if (!a->gone && strcmp(a->conf->name, conf->name) ==
-			    0 && strcmp(a->conf->root, conf->root) == 0)
+			if (strcmp(a->conf->name, conf->name) == 0 &&
+			    strcmp(a->conf->root, conf->root) == 0)
 				break;
 		is_new = a == NULL;
 		if (is_new) {
@@ -412,6 +413,24 @@ signals_init(void)
 }
 
 static void
+conf_error(const char *line)
+{
+	log_warnx("%s", line);
+}
+
+/* A reload must find it after daemon(3) has changed the directory. */
+static void
+conf_absolute(struct config *conf)
+{
+	char	*path;
+
+	if ((path = realpath(conf->path, NULL)) == NULL)
+		fatal("find %s", conf->path);
+	free(conf->path);
+	conf->path = path;
+}
+
+static void
 service_event(const char *name, json_t *event)
 {
 	control_event(name, event);
@@ -436,6 +455,8 @@ parent_main(struct config *conf, int foreground, int verbose)
 	umask(022);
 	log_init("updaterd", 1, verbose);
 	log_procname("parent");
+	config_onerror(conf_error);
+	conf_absolute(conf);
 	if (users_check(conf, text) == -1)
 		fatalx("%s", text);
 	user_lookup(conf->user, &env->uid, &env->gid);

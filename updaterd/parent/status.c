@@ -118,8 +118,7 @@ status_agents(void)
 	json_t		*list = json_array();
 
 	TAILQ_FOREACH(a, &env->agents, entry)
-		if (!a->gone)
-			json_array_append_new(list, agent_json(a));
+		json_array_append_new(list, agent_json(a));
 	return list;
 }
 

@@ -70,7 +70,9 @@ update_setstate(struct update *u, enum update_state s)
 	log_debug("update of %s: %s -> %s", u->agent->conf->name,
 	    update_statename(u->state), update_statename(s));
 	u->state = s;
-	if (s != UPDATE_IDLE && s != UPDATE_CLEANING && s != UPDATE_RECEIVING)
+	/* A rollback is a plain request: it has no steps on the wire. */
+	if (u->kind == UPDATE_PUSH && s != UPDATE_IDLE &&
+	    s != UPDATE_CLEANING && s != UPDATE_RECEIVING)
 		caller_event(u->caller, update_statename(s), 0);
 	control_event("update", json_pack("{s:s, s:s, s:s}", "agent",
 	    u->agent->conf->name, "state", update_statename(s), "by",

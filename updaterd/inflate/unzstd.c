@@ -9,7 +9,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#include "zstd.h"
+#include "unzstd.h"
 
 struct zstd {
 	ZSTD_DCtx	*ctx;

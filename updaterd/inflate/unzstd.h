@@ -1,8 +1,8 @@
 /*
  * One zstd frame, decompressed piece by piece.
  */
-#ifndef UPD_ZSTD_H
-#define UPD_ZSTD_H
+#ifndef UPD_UNZSTD_H
+#define UPD_UNZSTD_H
 
 #include <stddef.h>
 #include <stdint.h>
