@@ -170,7 +170,8 @@ box_find(pid_t pid, const char *name, char *path, size_t size)
 	return box_dir(path);
 }
 
-/* The child writes itself in, for kernels that cannot give birth there. */
+/* For kernels that cannot give birth there, and boxes that cannot be used
+ * for it. */
 static pid_t
 fork_and_move(int box)
 {
@@ -192,11 +193,13 @@ fork_and_move(int box)
 }
 
 pid_t
-box_fork(int box)
+box_fork(int box, int move)
 {
 	struct clone_args	 ca;
 	pid_t			 pid;
 
+	if (move)
+		return fork_and_move(box);
 	memset(&ca, 0, sizeof(ca));
 	ca.flags = CLONE_INTO_CGROUP;
 	ca.exit_signal = SIGCHLD;
@@ -290,17 +293,17 @@ remove_inside(int fd, int depth)
 	closedir(dir);
 }
 
-void
+int
 box_remove(const char *path)
 {
 	int	 fd;
 
-	if (path[0] == '\0' || rmdir(path) == 0 || errno == ENOENT)
-		return;
+	if (rmdir(path) == 0 || errno == ENOENT)
+		return 0;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd != -1)
 		remove_inside(fd, BOX_DEPTH);
-	rmdir(path);
+	return rmdir(path);
 }
 
 /* --- strays --------------------------------------------------------- */

@@ -25,7 +25,7 @@ box_find(pid_t pid, const char *name, char *path, size_t size)
 }
 
 pid_t
-box_fork(int box)
+box_fork(int box, int move)
 {
 	errno = ENOSYS;
 	return -1;
@@ -45,9 +45,11 @@ box_populated(int box)
 	return -1;
 }
 
-void
+int
 box_remove(const char *path)
 {
+	errno = ENOSYS;
+	return -1;
 }
 
 int

@@ -16,15 +16,15 @@
 int	 box_open(const char *, char *, size_t);
 /* The box of that name in which the process already is.  As box_open(). */
 int	 box_find(pid_t, const char *, char *, size_t);
-/* fork(2), the child being born inside the box.  -1 with errno: no child;
- * a plain fork(2) may still work. */
-pid_t	 box_fork(int);
+/* fork(2), the child being born inside the box, or with 1 moved there, which
+ * is slow.  -1 with errno: no child; a plain fork(2) may still work. */
+pid_t	 box_fork(int, int);
 /* SIGKILL everything inside.  0, or -1 with errno. */
 int	 box_kill(int);
 /* 1 something lives inside, 0 nothing, -1 with errno. */
 int	 box_populated(int);
-/* Remove an empty box and the boxes made inside it. */
-void	 box_remove(const char *);
+/* Remove an empty box and the boxes made inside it.  0, or -1 with errno. */
+int	 box_remove(const char *);
 
 /*
  * Count living processes (no zombies) of our own pid namespace that carry

@@ -68,7 +68,7 @@ static char		*buf;
 static size_t		 pos, len, step = PIPE_SIZE;
 static uint64_t		 fed;
 static uint64_t		 max_out = MAX_OUT, max_bytes = MAX_BYTES;
-static uint32_t		 max_files = MAX_FILES;
+static uint32_t		 max_files = MAX_FILES, hashing = 1;
 static char		 work[64];
 static int		 stagefd = -1;
 
@@ -284,7 +284,7 @@ extract(const char *path)
 	start(&inflate, PROC_INFLATE);
 	memset(&im, 0, sizeof(im));
 	im.max_out = max_out;
-	im.hash = 1;
+	im.hash = hashing;
 	compose(&inflate, IMSG_INFLATE_START, in[0], &im, sizeof(im));
 	compose(&inflate, IMSG_INFLATE_OUT, mid[1], NULL, 0);
 	feed_fd = in[1];
@@ -540,10 +540,11 @@ bench(const char *path, int n)
 {
 	const struct msg_fail	*f;
 	struct rusage		 a, b;
-	uint64_t		 t;
+	uint64_t		 t, t2;
 
 	max_out = max_bytes = 1ULL << 40;
 	max_files = 10000000;
+	hashing = 0;		/* with a push that is net's */
 	for (; n > 0; n--) {
 		stage();
 		sync();
@@ -556,8 +557,12 @@ bench(const char *path, int n)
 			describe(f);
 			return 0;
 		}
-		printf("%.1f ms  cpu user %.0f sys %.0f ms  maxrss %ld KB\n",
-		    (double)t / 1000,
+		t2 = time_mono_us();
+		if (syncfs(stagefd) == -1)
+			err(1, "syncfs");
+		t2 = time_mono_us() - t2;
+		printf("%.1f ms, then syncfs %.1f ms; cpu user %.0f sys %.0f "
+		    "ms, maxrss %ld KB\n", (double)t / 1000, (double)t2 / 1000,
 		    (double)(b.ru_utime.tv_sec - a.ru_utime.tv_sec) * 1000 +
 		    (double)(b.ru_utime.tv_usec - a.ru_utime.tv_usec) / 1000,
 		    (double)(b.ru_stime.tv_sec - a.ru_stime.tv_sec) * 1000 +

@@ -3,12 +3,14 @@
  * of them is left.
  */
 /* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/launch.o updaterd/parent/reap.o updaterd/parent/utf8.o common/util.o common/log.o common/compat/contain-linux.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o */
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <event.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -314,6 +316,27 @@ test_output(void **state)
 	conf.tail = 0;
 }
 
+/* The same where there is no cgroup v2; the last test, there is no way back. */
+static void
+test_without_box(void **state)
+{
+	struct contain	 c;
+
+	if (unshare(CLONE_NEWNS) == -1 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
+		skip();
+	while (umount2("/sys/fs/cgroup/unified", MNT_DETACH) == 0 ||
+	    umount2("/sys/fs/cgroup", MNT_DETACH) == 0)
+		;
+	contain_initcommand(&c, 1000);
+	contain_prepare(&c);
+	assert_string_equal(contain_levelname(c.level), "subreaper");
+	contain_close(&c);
+	test_nothing_left(state);
+	test_timeout(state);
+	test_cancel(state);
+}
+
 static int
 setup(void **state)
 {
@@ -352,6 +375,7 @@ main(void)
 		cmocka_unit_test(test_nothing_left),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_output),
+		cmocka_unit_test(test_without_box),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -6,9 +6,7 @@
  */
 #include <sys/types.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <errno.h>
-#include <event.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +21,6 @@
 
 #include "log.h"
 #include "util.h"
-#include "parent/reap.h"
 #include "parent/record.h"
 #include "parent/release.h"
 #include "parent/task.h"
@@ -34,7 +31,6 @@
 static char		 dir[64], root[128];
 static struct store	*s;
 static char		 text[UPD_TEXT_SIZE];
-static int		 pass;		/* sweep's done was called */
 
 static int
 setup(void **state)
@@ -262,26 +258,6 @@ commit_fails_whole(void **state)
 }
 
 static void
-staging_is_the_users(void **state)
-{
-	struct staging	 st;
-	struct stat	 sb;
-	mode_t		 old = umask(0777);
-
-	assert_int_equal(staging_make(s, 60001, 60002, &st, text), 0);
-	umask(old);
-	assert_int_equal(fstat(st.fd, &sb), 0);
-	assert_int_equal(sb.st_mode & 07777, 0700);
-	assert_int_equal(sb.st_uid, 60001);
-	assert_int_equal(sb.st_gid, 60002);
-	assert_int_equal(fstat(st.manifest_fd, &sb), 0);
-	assert_int_equal(sb.st_mode & 07777, 0600);
-	assert_int_equal(sb.st_uid, 0);
-	assert_int_equal(strncmp(st.name, ".new-20", 7), 0);
-	staging_close(&st);
-}
-
-static void
 set_link(const char *name, const char *target)
 {
 	(void)unlinkat(s->rootfd, name, 0);
@@ -469,7 +445,7 @@ count(enum release_state state)
 static void
 prune(void **state)
 {
-	char	 id[9][UPD_ID_SIZE], sha[8];
+	char	 id[9][UPD_ID_SIZE], sha[16];
 	int	 i;
 
 	for (i = 0; i < 6; i++) {
@@ -512,117 +488,6 @@ prune(void **state)
 	assert_int_equal(release_retire(s, id[8]), 0);
 }
 
-static void
-swept(void *arg)
-{
-	pass++;
-	event_loopexit(NULL);
-}
-
-static void
-sweep(const char *except)
-{
-	int	 before = pass;
-
-	store_sweep(s, except, swept, NULL);
-	assert_int_equal(pass, before);		/* never from within */
-	event_dispatch();
-	assert_int_equal(pass, before + 1);
-}
-
-static void
-sweep_takes_the_rest(void **state)
-{
-	struct staging	 keep, gone, late;
-	char		 a[UPD_ID_SIZE], b[UPD_ID_SIZE], c[UPD_ID_SIZE];
-	char		 name[128];
-	int		 fd;
-
-	sweep(NULL);			/* nothing to do */
-	strlcpy(a, make(1, "a", RELEASE_GOOD), sizeof(a));
-	strlcpy(b, make(2, "b", RELEASE_GOOD), sizeof(b));
-	strlcpy(c, make(3, "c", RELEASE_GOOD), sizeof(c));
-	assert_int_equal(store_flip(s, a, ""), 0);
-	assert_int_equal(staging_make(s, 0, 0, &keep, text), 0);
-	assert_int_equal(staging_make(s, 0, 0, &gone, text), 0);
-	put(gone.fd, "file", "x");
-	/* cut short: a commit, a retirement, a record of a lost tree */
-	assert_int_equal(mkdirat(s->relfd, "20261122T000000Z-half", 0755), 0);
-	put(s->relfd, "20261122T000000Z-half.mtree", "x");
-	put(s->relfd, "20261122T000001Z-lone.mtree", "x");
-	put(s->relfd, "20261122T000002Z-lost.json", "{}");
-	assert_int_equal(release_retire(s, b), 0);
-	put(s->relfd, ".20261122T000001Z-x.json.tmp", "x");
-	put(s->rootfd, ".update.json.tmp", "x");
-	assert_int_equal(symlinkat("x", s->rootfd, ".current.tmp"), 0);
-	/* not ours, or damaged only */
-	assert_int_equal(mkdirat(s->relfd, "backup", 0755), 0);
-	put(s->relfd, "notes", "x");
-	put(s->rootfd, "README", "x");
-	damage(c, "{");
-	snprintf(name, sizeof(name), "%s.json", a);
-	assert_int_equal(unlinkat(s->relfd, name, 0), 0);
-
-	store_sweep(s, keep.name, swept, NULL);
-	/* a push comes in before the task has run */
-	assert_int_equal(staging_make(s, 0, 0, &late, text), 0);
-	event_dispatch();
-
-	assert_true(exists("releases/%s", keep.name));
-	assert_true(exists("releases/%s", keep.manifest));
-	assert_true(exists("releases/%s", late.name));
-	assert_false(exists("releases/%s", gone.name));
-	assert_false(exists("releases/%s", gone.manifest));
-	assert_false(exists("releases/%s", "20261122T000000Z-half"));
-	assert_false(exists("releases/.dead-%s", "20261122T000000Z-half"));
-	assert_false(exists("releases/%s.mtree", "20261122T000000Z-half"));
-	assert_false(exists("releases/%s.mtree", "20261122T000001Z-lone"));
-	assert_false(exists("releases/%s.json", "20261122T000002Z-lost"));
-	assert_false(exists("releases/.dead-%s", b));
-	assert_false(exists("releases/%s",
-	    ".20261122T000001Z-x.json.tmp"));
-	assert_false(exists("%s", ".update.json.tmp"));
-	assert_false(exists("%s", ".current.tmp"));
-	assert_true(exists("releases/%s", "backup"));
-	assert_true(exists("releases/%s", "notes"));
-	assert_true(exists("%s", "README"));
-	assert_true(exists("releases/%s", a));
-	assert_true(exists("releases/%s.mtree", a));
-	assert_true(exists("releases/%s", c));
-	assert_true(exists("%s", "current"));
-	fd = keep.fd;
-	staging_close(&keep);
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
-	staging_close(&gone);
-	staging_close(&late);
-}
-
-static void
-space(void **state)
-{
-	struct statfs	 fs;
-	uint64_t	 b, i, total;
-
-	assert_int_equal(fstatfs(s->relfd, &fs), 0);
-	total = (uint64_t)fs.f_blocks * fs.f_bsize;
-	assert_int_equal(store_space(s, 1, 0, &b, &i, text), UPD_OK);
-	assert_int_equal(b, 0);
-	assert_int_equal(store_space(s, -1, 1, &b, &i, text), UPD_OK);
-	assert_in_range(b, total / 100 - 8192, total / 100);
-	assert_int_equal(store_space(s, total, 5, &b, &i, text),
-	    UPD_ENOSPACE);
-	print_message("# %s\n", text);
-	assert_non_null(strstr(text, "needs "));
-	assert_non_null(strstr(text, "(5 %) free, but only "));
-	assert_non_null(strstr(text, root));
-	assert_int_equal(store_space(s, INT64_MAX, 100, &b, &i, text),
-	    UPD_ENOSPACE);
-	assert_int_equal(store_space(s, -1, 100, &b, &i, text),
-	    UPD_ENOSPACE);
-	print_message("# %s\n", text);
-	assert_null(strstr(text, "needs"));
-}
-
 int
 main(void)
 {
@@ -632,14 +497,11 @@ main(void)
 		T(ids),
 		T(commit_is_read_again),
 		T(commit_fails_whole),
-		T(staging_is_the_users),
 		T(links_count_only_as_made),
 		T(damaged_records),
 		T(json_is_R),
 		T(flip),
 		T(prune),
-		T(sweep_takes_the_rest),
-		T(space),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -648,7 +510,5 @@ main(void)
 		return 0;
 	}
 	log_init("test_release", 1, 0);
-	event_init();
-	reap_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,10 @@
  * or for the session, with us as subreaper so that orphans are collected;
  * else the process group alone.  The group is signalled at every level.
  *
+ * A box that was killed is made anew before anything is born in it: Linux
+ * 6.18 (and others since 6.14) compares the count of kills of the new box
+ * with that of the parent's own, and kills the child when they differ.
+ *
  * A process group's number may be reused once the group is empty and its
  * leader collected.  So pgid becomes 0 as soon as the group is seen empty,
  * and it is looked at again at once after the leader was collected.
@@ -120,8 +124,10 @@ contain_fork(struct contain *c)
 {
 	pid_t	 pid = -1;
 
+	if (c->tainted)
+		contain_close(c);
 	contain_prepare(c);
-	if (c->box != -1 && (pid = box_fork(c->box)) == -1) {
+	if (c->box != -1 && (pid = box_fork(c->box, c->tainted)) == -1) {
 		log_warn("fork into %s", c->path);
 		contain_close(c);
 		c->level = without_box();
@@ -139,6 +145,7 @@ contain_adopt(struct contain *c, pid_t pid)
 	c->pgid = getpgid(pid) == pid ? pid : 0;
 	c->box = box_find(pid, box_name(c), c->path, sizeof(c->path));
 	if (c->box != -1) {
+		c->tainted = 1;		/* for all that we know */
 		c->level = CONTAIN_CGROUP;
 		return;
 	}
@@ -172,8 +179,11 @@ check_group(struct contain *c)
 void
 contain_kill(struct contain *c)
 {
-	if (c->box != -1 && box_kill(c->box) == -1)
-		log_warn("kill all in %s", c->path);
+	if (c->box != -1) {
+		c->tainted = 1;
+		if (box_kill(c->box) == -1)
+			log_warn("kill all in %s", c->path);
+	}
 	if (c->level == CONTAIN_SUBREAPER)
 		(void)stray_sweep(c->mark, c->pgid, SIGKILL);
 	if (c->pgid > 1)
@@ -210,7 +220,8 @@ contain_close(struct contain *c)
 	if (c->box != -1)
 		close(c->box);
 	c->box = -1;
-	box_remove(c->path);
+	if (c->path[0] != '\0' && box_remove(c->path) == 0)
+		c->tainted = 0;
 	c->path[0] = '\0';
 	c->pgid = 0;
 }

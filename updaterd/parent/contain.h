@@ -27,6 +27,7 @@ struct contain {
 				 * into the environment of the process */
 	char	 path[1024];	/* of the box, "" none */
 	int	 box;		/* its directory, or -1 */
+	int	 tainted;	/* it was killed: not fit for a birth */
 	pid_t	 pgid;		/* group and session; 0: none, or known to
 				 * be empty: the number may be reused */
 };

@@ -63,6 +63,7 @@ struct native {
 	int		 dirfd;		/* <run>/<instance>, or -1 */
 	int		 errfd;		/* of launch_start(), or -1 */
 	struct event	 err_ev;
+	char		 failure[UPD_TEXT_SIZE];	/* of the exec, or "" */
 	struct event	 grace_ev;	/* until KILL */
 	struct event	 poll_ev;	/* until empty */
 	uint32_t	 poll_ms;

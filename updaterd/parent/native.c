@@ -237,43 +237,39 @@ close_errfd(struct native *n)
 	n->errfd = -1;
 }
 
+/* The exec has closed the pipe, or has failed: its exit will tell. */
+static void
+native_errfd(int fd, short what, void *arg)
+{
+	struct instance	*i = arg;
+
+	if (launch_error(fd, i->conf != NULL ? i->conf->command.v[0] :
+	    i->name, i->native.failure) != -1)
+		close_errfd(&i->native);
+}
+
 static void
 native_exited(void *arg, pid_t pid, int status)
 {
 	struct instance	*i = arg;
 	struct native	*n = &i->native;
-	char		 text[UPD_TEXT_SIZE] = "";
 
 	n->leader = 0;
 	if (n->watch != NULL)
 		pidwatch_del(n->watch);
 	n->watch = NULL;
 	/* It says so before it exits: nothing is missed here. */
-	if (n->errfd != -1 && launch_error(n->errfd,
-	    i->conf != NULL ? i->conf->command.v[0] : i->name, text) == 1)
-		status = -1;
+	if (n->errfd != -1)
+		native_errfd(n->errfd, EV_READ, i);
 	close_errfd(n);
 	if (n->dirfd != -1)
 		unlinkat(n->dirfd, "pid", 0);
 	/* Its last words, before anybody asks for them. */
 	capture_drain(&i->capture);
-	service_exited(i, status, text[0] != '\0' ? text : NULL);
-}
-
-/* The exec has closed the pipe, or what failed is told by the exit. */
-static void
-native_errfd(int fd, short what, void *arg)
-{
-	struct instance	*i = arg;
-	char		 text[UPD_TEXT_SIZE];
-	int		 r;
-
-	r = launch_error(fd, i->conf != NULL ? i->conf->command.v[0] :
-	    i->name, text);
-	if (r == 1)
-		strlcpy(i->why, text, sizeof(i->why));
-	if (r != -1)
-		close_errfd(&i->native);
+	if (n->failure[0] != '\0')
+		service_exited(i, -1, n->failure);
+	else
+		service_exited(i, status, NULL);
 }
 
 /* --- the start ------------------------------------------------------- */
@@ -338,6 +334,7 @@ native_started(struct instance *i, pid_t pid, int errfd, char *text)
 
 	n->leader = 1;
 	n->kill = n->draining = 0;
+	n->failure[0] = '\0';
 	n->errfd = errfd;
 	event_set(&n->err_ev, errfd, EV_READ | EV_PERSIST, native_errfd, i);
 	i->in.running = 1;

@@ -176,14 +176,19 @@ service_op(struct instance *i, enum upd_op op, const char *by,
     service_done done, void *arg)
 {
 	struct waiter	*w;
+	enum upd_error	 error;
+	char		 text[UPD_TEXT_SIZE];
 
 	if ((w = waiter_new(done, arg)) == NULL) {
 		done(arg, UPD_EIO, "out of memory");
 		return;
 	}
-	w->error = operate(i, op, by, w, w->text);
-	if (w->error != UPD_OK)
-		timer(&w->ev, 0);
+	/* With UPD_OK it is no longer ours: it may have its answer already. */
+	if ((error = operate(i, op, by, w, text)) == UPD_OK)
+		return;
+	w->error = error;
+	strlcpy(w->text, text, sizeof(w->text));
+	timer(&w->ev, 0);
 }
 
 /* --- the end of the daemon ------------------------------------------- */

@@ -70,7 +70,13 @@ op_status(struct caller *c, const struct msg_request *m)
 static void
 op_agents(struct caller *c, const struct msg_request *m)
 {
-	caller_reply(c, 200, json_pack("{s:o}", "agents", status_agents()));
+	struct agent	*a;
+
+	if (m->agent[0] == '\0')
+		caller_reply(c, 200, json_pack("{s:o}", "agents",
+		    status_agents()));
+	else if ((a = op_agent(c, m)) != NULL)
+		caller_reply(c, 200, status_agent(a));
 }
 
 static void

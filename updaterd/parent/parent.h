@@ -132,6 +132,7 @@ void		 ops_run(struct caller *, const struct msg_request *);
 
 /* status.c */
 json_t		*status_json(void);
+json_t		*status_agent(struct agent *);
 json_t		*status_agents(void);
 json_t		*status_health(struct agent *);
 

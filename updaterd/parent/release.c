@@ -206,7 +206,7 @@ release_commit(struct store *s, struct staging *st, const struct release *r,
 	 * cannot be undone is a tree without a record. */
  fail_record:
 	e = errno;
-	(void)unlinkat(s->relfd, json, 0);	/* only its fsync may have failed */
+	(void)unlinkat(s->relfd, json, 0);	/* may be its last fsync */
 	errno = e;
  fail_manifest:
 	e = errno;
@@ -251,7 +251,7 @@ release_setstate(struct store *s, const char *id, enum release_state state,
 static int
 tree_bury(struct store *s, const char *id)
 {
-	char	 dead[UPD_ID_SIZE + 16];
+	char	 dead[UPD_ID_SIZE + 32];
 	int	 i;
 
 	(void)snprintf(dead, sizeof(dead), ".dead-%s", id);

@@ -16,9 +16,23 @@
 #include "parent.h"
 #include "proto.h"
 
+static const char	 nomem[] = "{\"detail\":\"out of memory\"}";
 static struct callers callers = TAILQ_HEAD_INITIALIZER(callers);
 
-/* A caller, or NULL when out of memory (logged). */
+static void
+nomem_answer(struct imsgev *iev, uint32_t id)
+{
+	struct msg_reply	 r;
+
+	memset(&r, 0, sizeof(r));
+	r.id = id;
+	r.status = 503;
+	r.last = 1;
+	(void)imsgev_compose2(iev, IMSG_REPLY, -1, &r, sizeof(r), nomem,
+	    sizeof(nomem) - 1);
+}
+
+/* A caller, or NULL when out of memory (logged, and answered). */
 struct caller *
 caller_new(struct imsgev *iev, uint32_t id, const struct msg_caller *who)
 {
@@ -26,6 +40,7 @@ caller_new(struct imsgev *iev, uint32_t id, const struct msg_caller *who)
 
 	if ((c = calloc(1, sizeof(*c))) == NULL) {
 		log_warn("take request");
+		nomem_answer(iev, id);
 		return NULL;
 	}
 	c->iev = iev;
@@ -88,7 +103,6 @@ send_text(struct caller *c, int status, const char *text, size_t len,
 static void
 send_json(struct caller *c, int status, json_t *json, int last)
 {
-	static const char	 nomem[] = "{\"detail\":\"out of memory\"}";
 	char			*text = NULL;
 
 	if (c->iev == NULL)

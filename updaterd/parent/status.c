@@ -81,8 +81,9 @@ slot_json(struct agent *a, const char *slot)
 	return json_null();
 }
 
-static json_t *
-agent_json(struct agent *a)
+/* One agent with its services. */
+json_t *
+status_agent(struct agent *a)
 {
 	const struct update	*u = update_current();
 	struct statvfs		 vfs;
@@ -118,7 +119,7 @@ status_agents(void)
 	json_t		*list = json_array();
 
 	TAILQ_FOREACH(a, &env->agents, entry)
-		json_array_append_new(list, agent_json(a));
+		json_array_append_new(list, status_agent(a));
 	return list;
 }
 

@@ -16,7 +16,8 @@
  *    halved, so that a service that comes late still has its chance.
  *
  * An attempt that only the end of `within` cut short says less than the
- * one before it: that one's reason is then the reason.
+ * one before it, unless that was refused: that one's reason is then the
+ * reason.
  *
  * The TLS context of the next attempt is built while we wait for it
  * (check_prepare); were the files unfit, the first build, at GO, says so.
@@ -67,7 +68,8 @@ struct sequence {
 	uint32_t		 attempts;
 	uint32_t		 delay_ms;	/* after the next failure */
 	struct event		 timer;		/* until the next attempt */
-	char			 bad[UPD_TEXT_SIZE];	/* unfit from the start */
+	int			 answered;	/* by more than a refusal */
+	char			 bad[UPD_TEXT_SIZE];	/* unfit from start */
 	char			 why[UPD_TEXT_SIZE];	/* last good reason */
 	uint32_t		 status;	/* these two belong to why */
 	uint32_t		 body_len;
@@ -253,12 +255,12 @@ attempt_done(void *arg, enum check_outcome outcome)
 	struct sequence		*s = arg;
 	const struct reply	*r = &s->check.reply;
 
-	/* Cut short by the end of within: the reason before says more. */
-	if (outcome == CHECK_TIMEOUT && s->attempts > 1 &&
+	if (outcome == CHECK_TIMEOUT && s->answered &&
 	    s->check.limit_ms < s->timeout_ms) {
 		seq_finish(s, 0);
 		return;
 	}
+	s->answered = outcome != CHECK_REFUSED;
 	(void)strlcpy(s->why, s->check.text, sizeof(s->why));
 	s->status = r->status;
 	s->body_len = r->body_len;
@@ -350,10 +352,11 @@ seq_target(struct sequence *s, const struct msg_probe_start *m)
 		    "cannot use the address %.200s port %u", m->address,
 		    m->port);
 	else if (t->kind != HEALTH_TCP && target_request(t, m) == -1)
-		(void)strlcpy(s->bad, "cannot use the path or name of the check",
-		    sizeof(s->bad));
+		(void)strlcpy(s->bad, "cannot use the path or name of the "
+		    "check", sizeof(s->bad));
 }
 
+/* Put the files into the configuration.  0, or -1: bad says why. */
 static int
 tls_setup(struct sequence *s, struct tls_config *tc)
 {
