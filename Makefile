@@ -52,16 +52,17 @@ PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/logfile.o updaterd/parent/native.o \
 		updaterd/parent/operate.o updaterd/parent/ops.o \
 		updaterd/parent/parent.o updaterd/parent/prepare.o \
-		updaterd/parent/promote.o updaterd/parent/reap.o \
-		updaterd/parent/receive.o updaterd/parent/record.o \
-		updaterd/parent/recover.o updaterd/parent/release.o \
-		updaterd/parent/request.o updaterd/parent/sdnotify.o \
-		updaterd/parent/service.o updaterd/parent/staging.o \
-		updaterd/parent/status.o updaterd/parent/store.o \
-		updaterd/parent/task.o updaterd/parent/tree.o \
-		updaterd/parent/update.o updaterd/parent/users.o \
-		updaterd/parent/utf8.o updaterd/parent/verdict.o \
-		updaterd/parent/walk.o updaterd/parent/worker.o
+		updaterd/parent/promote.o updaterd/parent/push.o \
+		updaterd/parent/reap.o updaterd/parent/receive.o \
+		updaterd/parent/record.o updaterd/parent/recover.o \
+		updaterd/parent/release.o updaterd/parent/request.o \
+		updaterd/parent/sdnotify.o updaterd/parent/service.o \
+		updaterd/parent/staging.o updaterd/parent/status.o \
+		updaterd/parent/store.o updaterd/parent/task.o \
+		updaterd/parent/tree.o updaterd/parent/update.o \
+		updaterd/parent/users.o updaterd/parent/utf8.o \
+		updaterd/parent/verdict.o updaterd/parent/walk.o \
+		updaterd/parent/worker.o
 
 NET=		updaterd/net/addr.o updaterd/net/api.o updaterd/net/body.o \
 		updaterd/net/conn.o updaterd/net/http.o updaterd/net/json.o \
@@ -81,7 +82,8 @@ INFLATE=	updaterd/inflate/deflate_${DEFLATE}.o \
 UNPACK=		updaterd/unpack/diff.o updaterd/unpack/entry.o \
 		updaterd/unpack/extract.o updaterd/unpack/frame.o \
 		updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o \
-		updaterd/unpack/names.o updaterd/unpack/source.o \
+		updaterd/unpack/names.o updaterd/unpack/report.o \
+		updaterd/unpack/source.o \
 		updaterd/unpack/unpack.o updaterd/unpack/walk.o \
 		updaterd/unpack/writer.o
 

@@ -150,7 +150,7 @@ lab_exists(const char *name)
 }
 
 /* A file's content, in a static buffer; "" if there is none. */
-static const char * __attribute__((unused))
+static __attribute__((unused)) const char *
 lab_read(const char *name)
 {
 	static char	 text[8192];
@@ -177,7 +177,7 @@ lab_remove(const char *path, const struct stat *st, int what,
 /* --- services -------------------------------------------------------- */
 
 /* Configure a service whose program is bin/<name>. */
-static struct service_conf * __attribute__((unused))
+static __attribute__((unused)) struct service_conf *
 lab_service(const char *name, enum health_kind kind)
 {
 	struct service_conf	*c;
@@ -223,7 +223,7 @@ lab_unservice(struct service_conf *c)
 }
 
 /* Take over the configuration.  Returns the instance of that name. */
-static struct instance * __attribute__((unused))
+static __attribute__((unused)) struct instance *
 lab_configure(const char *name)
 {
 	service_configure(&lab);
@@ -241,6 +241,17 @@ lab_clear(void)
 	strlcpy(lab_store.current, "r1", sizeof(lab_store.current));
 	lab_noprobe = lab_probes = lab_cancels = 0;
 }
+
+/* After each test, also one that failed in the middle. */
+static int __attribute__((unused))
+lab_after(void **state)
+{
+	agent_forget(&lab);
+	agent_unhold(&lab);
+	lab_clear();
+	return 0;
+}
+#define LAB_TEST(fn)	cmocka_unit_test_teardown(fn, lab_after)
 
 /* --- set up ---------------------------------------------------------- */
 
@@ -292,6 +303,14 @@ lab_open(const char *dir)
 static void __attribute__((unused))
 lab_close(void)
 {
+	uint64_t	 end = time_mono_ms() + 10000;
+
+	/* A test that failed has not cleared up. */
+	while (!TAILQ_EMPTY(&lab_conf.services))
+		lab_unservice(TAILQ_FIRST(&lab_conf.services));
+	service_configure(&lab);
+	while (!TAILQ_EMPTY(&all_instances) && time_mono_ms() < end)
+		lab_turn();
 	nftw(lab_dir, lab_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -642,20 +642,20 @@ int
 main(void)
 {
 	const struct CMUnitTest	 tests[] = {
-		cmocka_unit_test(test_backoff),
-		cmocka_unit_test(test_surroundings),
-		cmocka_unit_test(test_first_start),
-		cmocka_unit_test(test_operator),
-		cmocka_unit_test(test_no_intent_no_act),
-		cmocka_unit_test(test_crash),
-		cmocka_unit_test(test_exit_codes),
-		cmocka_unit_test(test_stubborn),
-		cmocka_unit_test(test_rest_of_grace),
-		cmocka_unit_test(test_cannot_start),
-		cmocka_unit_test(test_readiness),
-		cmocka_unit_test(test_probe),
-		cmocka_unit_test(test_bad_state),
-		cmocka_unit_test(test_reload),
+		LAB_TEST(test_backoff),
+		LAB_TEST(test_surroundings),
+		LAB_TEST(test_first_start),
+		LAB_TEST(test_operator),
+		LAB_TEST(test_no_intent_no_act),
+		LAB_TEST(test_crash),
+		LAB_TEST(test_exit_codes),
+		LAB_TEST(test_stubborn),
+		LAB_TEST(test_rest_of_grace),
+		LAB_TEST(test_cannot_start),
+		LAB_TEST(test_readiness),
+		LAB_TEST(test_probe),
+		LAB_TEST(test_bad_state),
+		LAB_TEST(test_reload),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -27,7 +27,7 @@
 #include "update.h"
 #include "util.h"
 
-static struct update	 up;
+struct update		 up;
 
 static const char *const statenames[UPDATE__MAX] = {
 	"idle", "receiving", "staged", "installing", "verifying",
@@ -154,7 +154,7 @@ busy_text(char *buf, size_t size)
 	    update_statename(up.state));
 }
 
-static struct update *
+struct update *
 update_begin(struct agent *a, enum update_kind kind, struct caller *c,
     const struct msg_caller *who)
 {
@@ -172,8 +172,7 @@ update_begin(struct agent *a, enum update_kind kind, struct caller *c,
 	return u;
 }
 
-/* The agent by name if an update may begin; else the answer was sent. */
-static struct agent *
+struct agent *
 update_admit(struct caller *c, const char *name)
 {
 	struct agent	*a;
@@ -200,168 +199,6 @@ update_admit(struct caller *c, const char *name)
 		return NULL;
 	}
 	return a;
-}
-
-static int
-is_unchanged(struct update *u, const char *digest)
-{
-	struct release	*cur = store_current(u->agent->store);
-
-	return (u->flags & UPDF_FORCE) == 0 && cur != NULL &&
-	    cur->state == RELEASE_GOOD && cur->sha256[0] != '\0' &&
-	    strcmp(cur->sha256, digest) == 0 && agent_healthy(u->agent);
-}
-
-static json_t *
-unchanged_json(struct update *u)
-{
-	struct store	*s = u->agent->store;
-
-	return json_pack("{s:s, s:b, s:o, s:s}", "status", "updated",
-	    "unchanged", 1, "release", release_json(s, store_current(s)),
-	    "probe", agent_body(u->agent));
-}
-
-/* What OPEN and CTL_UPDATE have in common, from admission to workers. */
-static void
-update_push(struct caller *c, const char *agent, uint32_t flags,
-    int64_t length, const char *sha, const char *sha256, int input)
-{
-	struct agent	*a;
-	struct update	*u;
-	enum upd_error	 error;
-	char		 text[UPD_TEXT_SIZE];
-	int		 out = -1;
-
-	if ((a = update_admit(c, agent)) == NULL)
-		goto refused;
-	u = update_begin(a, UPDATE_PUSH, c, &c->who);
-	u->flags = flags;
-	u->local = input != -1;
-	strlcpy(u->sha, sha, sizeof(u->sha));
-	strlcpy(u->claimed, sha256, sizeof(u->claimed));
-	if ((flags & UPDF_FINAL) && u->claimed[0] != '\0' &&
-	    (flags & UPDF_DRY_RUN) == 0 && is_unchanged(u, u->claimed)) {
-		caller_reply(c, 200, unchanged_json(u));
-		goto refused;
-	}
-	error = store_space(a->store, length, a->conf->reserve,
-	    &u->reserve_bytes, &u->reserve_inodes, text);
-	if (error != UPD_OK) {
-		log_warnx("refuse update of %s by %s: %s", a->conf->name,
-		    u->who.subject, text);
-		update_history(u, "failed", upd_httpstatus(error));
-		caller_error(c, error, text);
-		goto refused;
-	}
-	if (staging_make(a->store, env->unpack_uid, env->unpack_gid, &u->st,
-	    text) == -1) {
-		caller_error(c, errno == ENOSPC ? UPD_ENOSPACE : UPD_EIO,
-		    text);
-		goto refused;
-	}
-	u->staged = 1;
-	update_setstate(u, UPDATE_RECEIVING);
-	log_info("receive update of %s by %s from %s", a->conf->name,
-	    u->who.subject, u->who.address);
-	if (receive_start(u, input, input == -1 ? &out : NULL, text) == -1) {
-		update_fail(u, UPD_ECHILD, "%s", text);
-		return;
-	}
-	if (out != -1)
-		caller_go(c, out);
-	return;
-refused:
-	if (input != -1)
-		close(input);
-}
-
-void
-update_open(struct caller *c, const struct msg_update_open *m)
-{
-	update_push(c, m->agent, m->flags, m->length, m->sha, m->sha256, -1);
-}
-
-void
-update_local(struct caller *c, const struct msg_ctl_update *m, int fd)
-{
-	update_push(c, m->agent, m->flags & (UPDF_FORCE | UPDF_DRY_RUN),
-	    m->length, m->sha, "", fd);
-}
-
-/* The update that this request of net is about, or NULL. */
-static struct update *
-update_of(struct imsgev *iev, uint32_t id)
-{
-	if (up.state == UPDATE_RECEIVING && !up.local && up.caller != NULL &&
-	    up.caller->iev == iev && up.caller->id == id)
-		return &up;
-	return NULL;
-}
-
-void
-update_done(struct imsgev *iev, const struct msg_update_done *m)
-{
-	struct update	*u;
-
-	/* It may have failed here while net was sending this. */
-	if ((u = update_of(iev, m->id)) == NULL || u->complete)
-		return;
-	u->complete = 1;
-	u->flags = (m->flags & ~(uint32_t)UPDF_FINAL);
-	u->bytes = m->bytes;
-	if (m->sha[0] != '\0')
-		strlcpy(u->sha, m->sha, sizeof(u->sha));
-	if (m->sha256[0] != '\0')
-		strlcpy(u->claimed, m->sha256, sizeof(u->claimed));
-	digest_hex(m->digest, u->digest);
-	receive_check(u);
-}
-
-void
-update_netabort(struct imsgev *iev, const struct msg_update_abort *m)
-{
-	struct update	*u;
-
-	caller_cancel(iev, m->id);	/* net has answered by itself */
-	if (up.state == UPDATE_RECEIVING && !up.local && up.caller != NULL &&
-	    up.caller->id == m->id) {
-		u = &up;
-		update_fail(u, m->error, "%s", m->text);
-	}
-}
-
-void
-update_lost(struct imsgev *iev)
-{
-	if (up.state == UPDATE_RECEIVING && up.caller != NULL &&
-	    up.caller->iev == iev && !up.complete)
-		update_fail(&up, UPD_ECHILD, up.local ?
-		    "updaterctl went away" : "the network process was lost");
-}
-
-/* --- all received --------------------------------------------------- */
-
-/* Called by receive.c: the archive is complete, unpacked and counted. */
-void
-update_received(struct update *u)
-{
-	u->t_received = time_mono_ms();
-	if (u->claimed[0] != '\0' && strcmp(u->claimed, u->digest) != 0) {
-		update_fail(u, UPD_EDIGEST, "sha256 of the archive is %s, the "
-		    "request said %s", u->digest, u->claimed);
-		return;
-	}
-	if (u->claimed[0] == '\0' && !u->local) {
-		update_fail(u, UPD_EBADREQ, "sha256 is missing: give the "
-		    "SHA-256 of the archive");
-		return;
-	}
-	if ((u->flags & UPDF_DRY_RUN) == 0 && is_unchanged(u, u->digest)) {
-		update_finish(u, 200, unchanged_json(u));
-		return;
-	}
-	prepare_start(u);
 }
 
 /* --- the end -------------------------------------------------------- */
@@ -437,6 +274,7 @@ update_end(struct update *u)
 	/* What keep does not keep goes after the answer. */
 	store_prune(a->store);
 	store_sweep(a->store, NULL, swept, NULL);
+	push_next();
 	parent_idle();
 }
 

@@ -2,7 +2,8 @@
  * One update: the state machine that takes an agent from one release to
  * another, or back.  One at a time on the host.
  *
- *	update.c	states, opening, the one abort path, the answer
+ *	update.c	states, admission, the one abort path, the answer
+ *	push.c		a push: opened, complete, given up
  *	receive.c	RECEIVING: pipes, inflate, unpack
  *	prepare.c	STAGED, INSTALLING: seal, install, manifest, dry run
  *	promote.c	VERIFYING, PROMOTING, PROBING, ROLLBACK
@@ -121,6 +122,14 @@ json_t		*update_json(void);
 void		 update_shutdown(void);
 
 /* --- among the files of an update ----------------------------------- */
+
+extern struct update	 up;		/* the one; update.c */
+
+/* The agent by name if an update may begin; else NULL, and answered. */
+struct agent	*update_admit(struct caller *, const char *);
+struct update	*update_begin(struct agent *, enum update_kind,
+		    struct caller *, const struct msg_caller *);
+void		 push_next(void);	/* one who waited may begin */
 
 void		 update_setstate(struct update *, enum update_state);
 /* The one abort path before promotion, safe in every state: kill, clean

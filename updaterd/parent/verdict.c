@@ -254,18 +254,20 @@ tell_verdict(struct agent_priv *p, int good)
 	struct instance	*i;
 	json_t		*o;
 
-	/* What is not needed any more must not come in later; and those
-	 * that are optional go on as any other service does. */
-	o = report(a);
-	p->started = NULL;
-	TAILQ_FOREACH(i, &a->instances, entry) {
+	/* Checks that are not needed any more must not come in later.  With
+	 * a good verdict those open are optional, and go on. */
+	TAILQ_FOREACH(i, &a->instances, entry)
 		if (!good && i->verdict == VERDICT_OPEN) {
 			health_end(i);
+			i->health.elapsed_ms = time_mono_ms() -
+			    i->health.begin;
 			strlcpy(i->health.detail, "cut short by the verdict",
 			    sizeof(i->health.detail));
 		}
+	o = report(a);
+	p->started = NULL;
+	TAILQ_FOREACH(i, &a->instances, entry)
 		i->verdict = VERDICT_NONE;
-	}
 	if (good)
 		TAILQ_FOREACH(i, &a->instances, entry)
 			service_unhold(i);

@@ -133,6 +133,7 @@ unpack_diff(struct unpack *u)
 	static struct diff	 d;	/* large: no stack for it */
 	enum upd_error		 error;
 
+	memset(&d, 0, sizeof(d));
 	d.u = u;
 	d.old = u->names;
 	if ((d.new = names_new()) == NULL)
