@@ -83,9 +83,8 @@ UNPACK=		updaterd/unpack/diff.o updaterd/unpack/entry.o \
 		updaterd/unpack/extract.o updaterd/unpack/frame.o \
 		updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o \
 		updaterd/unpack/names.o updaterd/unpack/report.o \
-		updaterd/unpack/source.o \
-		updaterd/unpack/unpack.o updaterd/unpack/walk.o \
-		updaterd/unpack/writer.o
+		updaterd/unpack/source.o updaterd/unpack/unpack.o \
+		updaterd/unpack/walk.o updaterd/unpack/writer.o
 
 UPDATERD=	${COMMON} ${OS_OBJS} ${MAIN} ${PARENT} ${NET} ${PROBE} \
 		${INFLATE} ${UNPACK}

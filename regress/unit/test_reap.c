@@ -197,6 +197,8 @@ stranger(int code, int collect, int *gate, pid_t *helper)
 	assert_int_equal(pipe(in), 0);
 	assert_int_equal(pipe(out), 0);
 	if ((*helper = fork()) == 0) {
+		/* Not to outlive a test that fails. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		close(in[1]);
 		if ((p = fork()) == 0) {
 			close(out[1]);

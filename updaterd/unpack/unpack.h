@@ -21,13 +21,12 @@ struct unpack {
 	struct msg_unpack_start	 limits;
 	int			 root;		/* the directory */
 	struct imsgbuf		*ibuf;
-	int			 in;		/* EXTRACT: the pipe; DIFF: the
+	int			 in;		/* EXTRACT: the pipe; DIFF:
 						 * old manifest, or -1 */
 	int			 manifest_fd;
 	/* made before the sandbox is entered */
-	uint8_t			*buf;		/* UNPACK_BUF bytes: EXTRACT reads
-						 * the archive into it, the
-						 * others files */
+	uint8_t			*buf;		/* UNPACK_BUF bytes: what is
+						 * read, the archive or files */
 	EVP_MD_CTX		*md;		/* SHA-256 */
 	struct names		*names;
 	struct manifest_writer	*manifest;	/* EXTRACT, MANIFEST */
