@@ -84,16 +84,16 @@ static int
 allow_root(int rulesetfd, uint64_t rights)
 {
 	struct ll_path	 path;
-	int		 saved, r;
+	int		 fd, saved, r;
 
-	path.allowed = rights;
-	path.parent_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (path.parent_fd == -1)
+	if ((fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return -1;
+	path.allowed = rights;
+	path.parent_fd = fd;
 	r = (int)syscall(SYS_landlock_add_rule, rulesetfd, LL_PATH_BENEATH,
 	    &path, 0);
 	saved = errno;
-	close(path.parent_fd);
+	close(fd);
 	errno = saved;
 	return r;
 }

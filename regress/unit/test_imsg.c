@@ -197,20 +197,23 @@ largest(void **state)
 	memset(big, 'b', sizeof(big));
 	assert_int_equal(imsg_compose(&p->a, 1, 0, 0, -1, big, max + 1), -1);
 	for (i = 0; i < 64; i++)
-		assert_int_equal(imsg_compose(&p->a, 1, 0, 0, -1, big, max),
-		    1);
-	/* More than the socket takes: partial writes, and all arrives. */
+		assert_int_equal(imsg_compose(&p->a, 1, 0, 0,
+		    i % 3 == 2 ? dup(0) : -1, big, max), 1);
+	/* More than the socket takes: partial writes, and all arrives, each
+	 * descriptor once and with its own message. */
 	while (n < 64) {
 		assert_int_equal(imsgbuf_write(&p->a), 0);
 		assert_int_equal(imsgbuf_read(&p->b), 1);
 		while (imsg_get(&p->b, &imsg) > 0) {
 			assert_int_equal(imsg_get_len(&imsg), max);
 			assert_memory_equal(imsg.data, big, max);
+			assert_int_equal(imsg_has_fd(&imsg), n % 3 == 2);
 			imsg_free(&imsg);
 			n++;
 		}
 	}
 	assert_int_equal(imsgbuf_queuelen(&p->a), 0);
+	assert_int_equal(imsg_get(&p->b, &imsg), 0);
 }
 
 static void

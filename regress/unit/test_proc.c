@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -393,17 +394,25 @@ no_descriptor_free(void **state)
 	end(&p);
 }
 
-/* Run our own program with these arguments; 1 if it refuses. */
+/* Run our own program with these arguments, with or without a socket on
+ * descriptor 3; 1 if it refuses. */
 static int
-refuses(char **argv)
+refuses(char **argv, int channel)
 {
 	pid_t	 pid;
-	int	 st, null;
+	int	 st, null, sv[2];
 
 	if ((pid = fork()) == 0) {
 		null = open("/dev/null", O_RDWR);
 		dup2(null, STDERR_FILENO);
-		close(PROC_FD);
+		/* With a channel it would find its parent gone, and exit 7. */
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) == -1)
+			_exit(0);
+		if (channel)
+			dup2(sv[0], PROC_FD);
+		else
+			dup2(null, PROC_FD);
+		closefrom(PROC_FD + 1);
 		execv(proc_path(), argv);
 		_exit(0);
 	}
@@ -422,14 +431,15 @@ odd_arguments(void **state)
 		    NULL };
 	char	*more[] = { "t", "-T", "net", "-u", "1", "-g", "1", "x",
 		    NULL };
-	char	*nofd[] = { "t", "-T", "net", "-u", "1", "-g", "1", NULL };
+	char	*good[] = { "t", "-T", "net", "-u", "1", "-g", "1", NULL };
 
-	assert_true(refuses(root));
-	assert_true(refuses(none));
-	assert_true(refuses(rel));
-	assert_true(refuses(minus));
-	assert_true(refuses(more));
-	assert_true(refuses(nofd));
+	assert_false(refuses(good, 1));
+	assert_true(refuses(good, 0));
+	assert_true(refuses(root, 1));
+	assert_true(refuses(none, 1));
+	assert_true(refuses(rel, 1));
+	assert_true(refuses(minus, 1));
+	assert_true(refuses(more, 1));
 }
 
 static int

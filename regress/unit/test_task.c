@@ -154,6 +154,10 @@ descriptors(void **state)
 
 	for (i = 0; i < 8; i++)
 		fd[i] = open("/dev/null", O_RDONLY);
+	/* Far above the pipe. */
+	assert_int_equal(dup2(fd[7], 200), 200);
+	close(fd[7]);
+	fd[7] = 200;
 	run(work_fds, &fd[5], &fd[5], 1);
 	for (i = 0; i < 8; i++)
 		close(fd[i]);

@@ -145,7 +145,7 @@ dir_open(int at, const char *path, mode_t mode)
 static int
 dirs_open(void)
 {
-	int	 fd, lock;
+	int	 fd;
 
 	if ((env->statefd = dir_open(AT_FDCWD, env->conf->state, 0700)) ==
 	    -1 || (servicesfd = dir_open(env->statefd, "services", 0700)) ==
@@ -154,12 +154,12 @@ dirs_open(void)
 		return -1;
 	close(fd);
 	/* Held as long as we live; not inherited by anything that execs. */
-	if ((lock = openat(env->statefd, "lock", O_RDWR | O_CREAT | O_CLOEXEC |
-	    O_NOFOLLOW, 0600)) == -1) {
+	if ((env->lockfd = openat(env->statefd, "lock", O_RDWR | O_CREAT |
+	    O_CLOEXEC | O_NOFOLLOW, 0600)) == -1) {
 		log_warn("open %s/lock", env->conf->state);
 		return -1;
 	}
-	if (flock(lock, LOCK_EX | LOCK_NB) == -1) {
+	if (flock(env->lockfd, LOCK_EX | LOCK_NB) == -1) {
 		if (errno == EWOULDBLOCK)
 			log_warnx("another updaterd works on %s",
 			    env->conf->state);

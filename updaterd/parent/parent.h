@@ -81,6 +81,7 @@ struct parent {
 	uid_t			 uid, unpack_uid;
 	gid_t			 gid, unpack_gid;
 	int			 statefd;	/* <state>/ */
+	int			 lockfd;	/* <state>/lock, held */
 	int			 foreground;	/* -d */
 	int			 verbose;
 	int			 stopping;

@@ -175,8 +175,8 @@ get_digest(const char *p, size_t len, uint8_t *digest)
 	if (!digest_ishex(hex))
 		return -1;
 	for (i = 0; i < UPD_DIGEST_LEN; i++) {
-		hi = hex[2 * i];
-		lo = hex[2 * i + 1];
+		hi = (unsigned char)hex[2 * i];
+		lo = (unsigned char)hex[2 * i + 1];
 		hi = hi <= '9' ? hi - '0' : hi - 'a' + 10;
 		lo = lo <= '9' ? lo - '0' : lo - 'a' + 10;
 		digest[i] = (uint8_t)(hi << 4 | lo);
