@@ -170,23 +170,23 @@ box_find(pid_t pid, const char *name, char *path, size_t size)
 	return box_dir(path);
 }
 
-/* For kernels that cannot give birth there, and boxes that cannot be used
- * for it. */
+/*
+ * For kernels that cannot give birth there, and boxes that cannot be used
+ * for it.  The child moves itself, before it does anything else: moved by
+ * us, it could have children outside by then.
+ */
 static pid_t
 fork_and_move(int box)
 {
-	char	 num[16];
 	pid_t	 pid;
-	int	 fd, n;
+	int	 fd, moved;
 
 	if ((fd = openat(box, "cgroup.procs", O_WRONLY | O_CLOEXEC)) == -1)
 		return -1;
-	pid = fork();
-	if (pid > 1) {
-		/* Not moved is not fatal: the group is killed as well. */
-		n = snprintf(num, sizeof(num), "%d", (int)pid);
-		if (write(fd, num, (size_t)n) == -1)
-			n = 0;
+	if ((pid = fork()) == 0) {
+		/* Not moved is not fatal: its group is killed as well. */
+		moved = write(fd, "0", 1) == 1;
+		(void)moved;
 	}
 	close(fd);
 	return pid;

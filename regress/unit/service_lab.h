@@ -230,6 +230,41 @@ lab_configure(const char *name)
 	return service_find(name);
 }
 
+/* --- operators -------------------------------------------------------- */
+
+static struct {
+	int		 calls;
+	enum upd_error	 error;
+	char		 text[UPD_TEXT_SIZE];
+} told;
+
+static void __attribute__((unused))
+on_told(void *arg, enum upd_error error, const char *text)
+{
+	told.calls++;
+	told.error = error;
+	strlcpy(told.text, text, sizeof(told.text));
+}
+
+/* An operator's command, until it is answered. */
+static enum upd_error __attribute__((unused))
+operate(struct instance *i, enum upd_op op)
+{
+	told.calls = 0;
+	service_op(i, op, "operator", on_told, NULL);
+	assert_int_equal(told.calls, 0);
+	UNTIL(told.calls > 0);
+	assert_int_equal(told.calls, 1);
+	return told.error;
+}
+
+/* A process, no zombie. */
+static int __attribute__((unused))
+alive(pid_t pid)
+{
+	return pid > 1 && pid_starttime(pid) != 0;
+}
+
 /* Nothing configured, nothing running, nothing remembered. */
 static void __attribute__((unused))
 lab_clear(void)
@@ -304,6 +339,7 @@ static void __attribute__((unused))
 lab_close(void)
 {
 	uint64_t	 end = time_mono_ms() + 10000;
+	struct instance	*i;
 
 	/* A test that failed has not cleared up. */
 	while (!TAILQ_EMPTY(&lab_conf.services))
@@ -311,6 +347,8 @@ lab_close(void)
 	service_configure(&lab);
 	while (!TAILQ_EMPTY(&all_instances) && time_mono_ms() < end)
 		lab_turn();
+	TAILQ_FOREACH(i, &all_instances, all)
+		contain_kill(&i->native.box);
 	nftw(lab_dir, lab_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -67,7 +67,7 @@ struct native {
 	struct event	 grace_ev;	/* until KILL */
 	struct event	 poll_ev;	/* until empty */
 	uint32_t	 poll_ms;
-	int		 leader;	/* it runs, and has not been collected */
+	int		 leader;	/* runs, or is not yet collected */
 	int		 draining;	/* service_gone() is owed */
 	int		 kill;		/* the grace is over */
 	uint64_t	 killed_at;	/* monotonic ms */

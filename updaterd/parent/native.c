@@ -222,7 +222,7 @@ native_sweep(struct instance *i)
 	struct native	*n = &i->native;
 
 	n->draining = 1;
-	if (0)
+	if (!contain_empty(&n->box))
 		native_kill(i);
 	native_poll(i);
 }
