@@ -137,10 +137,11 @@ box_dir(const char *path)
 }
 
 int
-box_open(const char *name, char *path, size_t size)
+box_open(const char *name, char *path, size_t size, int *old)
 {
 	size_t	 len;
 
+	*old = 0;
 	if (cgroup_dir("/proc/self/cgroup", path, size) == -1)
 		return -1;
 	len = strlen(path);
@@ -149,8 +150,12 @@ box_open(const char *name, char *path, size_t size)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	if (mkdir(path, 0755) == -1 && errno != EEXIST)
-		return -1;
+	(void)rmdir(path);
+	if (mkdir(path, 0755) == -1) {
+		if (errno != EEXIST)
+			return -1;
+		*old = 1;
+	}
 	return box_dir(path);
 }
 

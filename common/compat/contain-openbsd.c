@@ -11,7 +11,7 @@
 #include "contain.h"
 
 int
-box_open(const char *name, char *path, size_t size)
+box_open(const char *name, char *path, size_t size, int *old)
 {
 	errno = ENOSYS;
 	return -1;

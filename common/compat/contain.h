@@ -11,10 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Make (or find) the box of that name below our own.  Its directory, or
- * -1 with errno; the path is filled in for box_remove(). */
-int	 box_open(const char *, char *, size_t);
-/* The box of that name in which the process already is.  As box_open(). */
+/* Make the box of that name below our own.  Its directory, or -1 with
+ * errno; the path is filled in for box_remove().  One that is there and
+ * cannot be made anew, since something lives in it, is taken as it is, and
+ * the flag is set: it may have been killed before. */
+int	 box_open(const char *, char *, size_t, int *);
+/* The box of that name in which the process already is; else likewise. */
 int	 box_find(pid_t, const char *, char *, size_t);
 /* fork(2), the child being born inside the box, or with 1 moved there, which
  * is slow.  -1 with errno: no child; a plain fork(2) may still work. */

@@ -186,8 +186,10 @@ write_n(struct logfile *f, size_t n)
 static void
 test_rotation(void **state)
 {
+	static char	 large[20000];
 	struct logfile	 f;
 	struct stat	 st;
+	size_t		 n;
 
 	logfile_init(&f);
 	assert_int_equal(logfile_set(&f, path, 4096, 2), 0);
@@ -208,6 +210,21 @@ test_rotation(void **state)
 	logfile_reopen(&f);
 	write_n(&f, 1024);
 	assert_int_equal(size_of("a.log"), 2048);
+
+	/* one large write is spread, at the ends of lines */
+	memset(large, 'b', sizeof(large));
+	for (n = 99; n < sizeof(large); n += 100)
+		large[n] = '\n';
+	logfile_write(&f, large, sizeof(large));
+	assert_true(size_of("a.log") <= 4096);
+	assert_int_equal(size_of("a.log.1"), 4000);
+	assert_int_equal(size_of("a.log.2"), 4000);
+
+	/* moved away: there again at once */
+	renameat(dirfd, "a.log", dirfd, "a.log.away");
+	logfile_renew(&f);
+	assert_int_equal(size_of("a.log"), 0);
+	unlinkat(dirfd, "a.log.away", 0);
 
 	/* keep 0: no old files */
 	assert_int_equal(logfile_set(&f, path, 4096, 0), 0);

@@ -108,10 +108,14 @@ without_box(void)
 void
 contain_prepare(struct contain *c)
 {
+	int	 old;
+
 	if (c->box != -1)
 		return;
-	c->box = box_open(box_name(c), c->path, sizeof(c->path));
+	c->box = box_open(box_name(c), c->path, sizeof(c->path), &old);
 	if (c->box != -1) {
+		if (old)
+			c->tainted = 1;
 		c->level = CONTAIN_CGROUP;
 		return;
 	}

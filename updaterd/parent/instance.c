@@ -416,5 +416,5 @@ service_reopen(void)
 	struct instance	*i;
 
 	TAILQ_FOREACH(i, &all_instances, all)
-		logfile_reopen(&i->capture.file);
+		logfile_renew(&i->capture.file);
 }

@@ -220,6 +220,27 @@ append(struct logfile *f, const char *data, size_t len)
 }
 
 void
+logfile_renew(struct logfile *f)
+{
+	logfile_reopen(f);
+	if (f->path != NULL && file_open(f) == -1)
+		log_warn("open %s", f->path);
+}
+
+/* How much goes into one file: no more than its size, whole lines where
+ * that is possible. */
+static size_t
+portion(const struct logfile *f, const char *data, size_t len)
+{
+	const char	*nl;
+
+	if (len <= f->max)
+		return len;
+	nl = memrchr(data, '\n', f->max);
+	return nl != NULL ? (size_t)(nl - data) + 1 : f->max;
+}
+
+void
 logfile_write(struct logfile *f, const char *data, size_t len)
 {
 	uint64_t now;
@@ -234,7 +255,8 @@ logfile_write(struct logfile *f, const char *data, size_t len)
 		return;
 	}
 	while (done < len) {
-		n = append(f, data + done, len - done);
+		n = append(f, data + done, portion(f, data + done,
+		    len - done));
 		if (n <= 0) {
 			if (f->dropped == 0)
 				log_warn("write %s, drop until it works",

@@ -32,6 +32,8 @@ int	 logfile_set(struct logfile *, const char *, uint64_t, uint32_t);
 void	 logfile_write(struct logfile *, const char *, size_t);
 /* Open it again at the next write. */
 void	 logfile_reopen(struct logfile *);
+/* Open it again at once (USR1): a tool that moved it away looks for it. */
+void	 logfile_renew(struct logfile *);
 void	 logfile_free(struct logfile *);
 
 /* The channel of one service. */
