@@ -38,6 +38,9 @@ make("hardlink-out", ("h", {"type": tarfile.LNKTYPE,
 make("device", ("dev", {"type": tarfile.CHRTYPE, "devmajor": 1,
                         "devminor": 3}), f)
 make("fifo", ("pipe", {"type": tarfile.FIFOTYPE}), f)
+# Longer than the answer's text: the reason must be there all the same.
+make("long-name", ("x/" + "/".join(["\u00e9" * 120] * 4) + "/p",
+                   {"type": tarfile.FIFOTYPE}), f)
 make("control-char", ("a\nb", {}, b"x"))
 make("duplicate", f, f)
 make("too-large", ("big", {}, b"\0" * 5000000))
@@ -64,6 +67,7 @@ refused through-symlink 'l'
 refused hardlink-out 'h'
 refused device 'dev'
 refused fifo 'pipe'
+refused long-name 'x/.*[.][.][.]: .*FIFO'
 refused control-char 'a'
 refused duplicate 'file'
 refused too-large 'big.*more than'

@@ -67,6 +67,7 @@ wait "$UPID" 2>/dev/null
 t "the parent killed, the service serves" is_serving r1
 start_updaterd
 is "$(service pid)" "$pid" "the next parent adopts it"
+is "$(cat "$C_ROOT/agent.pid")" "$pid" "and its pid is in the root, for scripts"
 kill9 "$pid"
 t "and restarts it when it dies" wait_for 5 new_pid
 t "it serves" wait_for 5 is_serving r1

@@ -84,12 +84,37 @@ test_fixpoint(void **state)
 	}
 }
 
+static void
+test_mend(void **state)
+{
+	static const struct {
+		const char	*in, *out;
+	} mends[] = {
+		{ "", "" },
+		{ "plain", "plain" },
+		{ "\xc3\xa9t\xc3\xa9", "\xc3\xa9t\xc3\xa9" },
+		{ "a\xff" "b", "a?b" },
+		{ "cut \xe2\x82", "cut " },
+		{ "\x80", "?" },
+		{ "\xed\xa0\x80", "???" }		/* a surrogate */
+	};
+	char	 text[32];
+	size_t	 i;
+
+	for (i = 0; i < sizeof(mends) / sizeof(mends[0]); i++) {
+		strlcpy(text, mends[i].in, sizeof(text));
+		utf8_mend(text);
+		assert_string_equal(text, mends[i].out);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_fixpoint),
+		cmocka_unit_test(test_mend),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

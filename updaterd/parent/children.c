@@ -23,6 +23,7 @@
 #include "proto.h"
 #include "reap.h"
 #include "update.h"
+#include "utf8.h"
 #include "util.h"
 #include "version.h"
 
@@ -228,6 +229,7 @@ got_conf_bad(void *arg, struct imsg *imsg)
 
 	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 || !PROTO_STR(m.text))
 		return -1;
+	utf8_mend(m.text);
 	net_state = NET_SERVING;
 	log_warnx("net refuses the configuration: %s", m.text);
 	conf_answer(m.text[0] != '\0' ? m.text : "refused by net");
@@ -235,10 +237,15 @@ got_conf_bad(void *arg, struct imsg *imsg)
 }
 
 static int
-caller_isvalid(const struct msg_caller *c)
+caller_isvalid(struct msg_caller *c)
 {
-	return PROTO_STR(c->subject) && PROTO_STR(c->fingerprint) &&
-	    PROTO_STR(c->address);
+	if (!PROTO_STR(c->subject) || !PROTO_STR(c->fingerprint) ||
+	    !PROTO_STR(c->address))
+		return 0;
+	utf8_mend(c->subject);
+	utf8_mend(c->fingerprint);
+	utf8_mend(c->address);
+	return 1;
 }
 
 static int
@@ -252,6 +259,8 @@ got_request(void *arg, struct imsg *imsg)
 	    m.op >= OP_HISTORY || !PROTO_STR(m.agent) || !PROTO_STR(m.arg) ||
 	    !caller_isvalid(&m.caller))
 		return -1;
+	utf8_mend(m.agent);
+	utf8_mend(m.arg);
 	if ((caller = caller_new(&c->proc.iev, m.id, &m.caller)) != NULL)
 		ops_run(caller, &m);
 	return 0;
@@ -282,6 +291,7 @@ got_open(void *arg, struct imsg *imsg)
 	    (m.sha256[0] != '\0' && !digest_ishex(m.sha256)) ||
 	    !caller_isvalid(&m.caller))
 		return -1;
+	utf8_mend(m.sha);
 	if ((caller = caller_new(&c->proc.iev, m.id, &m.caller)) != NULL)
 		update_open(caller, &m);
 	return 0;
@@ -297,6 +307,7 @@ got_done(void *arg, struct imsg *imsg)
 	    !PROTO_STR(m.sha) || !PROTO_STR(m.sha256) ||
 	    (m.sha256[0] != '\0' && !digest_ishex(m.sha256)))
 		return -1;
+	utf8_mend(m.sha);
 	update_done(&c->proc.iev, &m);
 	return 0;
 }
@@ -310,6 +321,7 @@ got_abort(void *arg, struct imsg *imsg)
 	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
 	    !PROTO_STR(m.text) || m.error == UPD_OK || m.error >= UPD_E__MAX)
 		return -1;
+	utf8_mend(m.text);
 	update_netabort(&c->proc.iev, &m);
 	return 0;
 }
@@ -323,6 +335,7 @@ got_probe(void *arg, struct imsg *imsg)
 	    !PROTO_STR(m.text) || m.body_len > sizeof(m.body) ||
 	    m.healthy > 1)
 		return -1;
+	utf8_mend(m.text);
 	service_probe_result(&m);
 	return 0;
 }

@@ -7,6 +7,9 @@
  *	notify	socket, likewise
  *	pid	"PID START BOOT RELEASE" of what runs
  *
+ * <root>/<instance>.pid holds the bare pid for an operator's scripts; we
+ * never read it.
+ *
  * `pid` is written right after the fork, before the event loop is entered
  * again: should the parent be killed then, the next one finds the process
  * by it.  It need not survive the host, so it is not synced; the state
@@ -91,6 +94,29 @@ runfile_write(struct instance *i)
 		close(fd);
 	if (!ok || renameat(dirfd, "pid.tmp", dirfd, "pid") == -1)
 		log_warn("write pid file of %s", i->name);
+}
+
+/* The file for others: gone first, so that nobody takes an old one. */
+static void
+pidfile_set(struct instance *i, pid_t pid)
+{
+	char	 name[UPD_INSTANCE_SIZE + 8], text[16];
+	int	 fd, n, rootfd;
+
+	if (i->agent == NULL || i->agent->store == NULL)
+		return;
+	rootfd = i->agent->store->rootfd;
+	snprintf(name, sizeof(name), "%s.pid", i->name);
+	(void)unlinkat(rootfd, name, 0);
+	if (pid == 0)
+		return;
+	n = snprintf(text, sizeof(text), "%d\n", (int)pid);
+	fd = openat(rootfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
+	    O_CLOEXEC, 0644);
+	if (fd == -1 || write_all(fd, text, (size_t)n) == -1)
+		log_warn("write %s/%s", i->agent->store->root, name);
+	if (fd != -1)
+		close(fd);
 }
 
 /* Overwrites what the state file says.  1, or 0: none, or of no use. */
@@ -264,6 +290,7 @@ native_exited(void *arg, pid_t pid, int status)
 	close_errfd(n);
 	if (n->dirfd != -1)
 		unlinkat(n->dirfd, "pid", 0);
+	pidfile_set(i, 0);
 	/* Its last words, before anybody asks for them. */
 	capture_drain(&i->capture);
 	if (n->failure[0] != '\0')
@@ -346,6 +373,7 @@ native_started(struct instance *i, pid_t pid, int errfd, char *text)
 	    sizeof(i->in.release));
 	i->in.conf = instance_confhash(i->conf);
 	runfile_write(i);
+	pidfile_set(i, i->in.pid);
 	if (reap_add(pid, native_exited, i) == -1) {
 		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
 		native_kill(i);
@@ -435,8 +463,15 @@ native_attach(struct instance *i)
 	evtimer_set(&n->poll_ev, native_pollev, i);
 	if (native_rundir(i) == -1)
 		log_warn("open run directory of %s", i->name);
+	pidfile_set(i, 0);
 	if (find_leader(i) && (n->watch = pidwatch_add(i->in.pid,
-	    native_exited, i)) != NULL) {
+	    native_exited, i)) != NULL &&
+	    pid_starttime(i->in.pid) != i->in.start_time) {
+		pidwatch_del(n->watch);		/* its pid was used again */
+		n->watch = NULL;
+	}
+	if (n->watch != NULL) {
+		pidfile_set(i, i->in.pid);
 		contain_adopt(&n->box, i->in.pid);
 		n->leader = 1;
 		if (n->dirfd != -1 &&

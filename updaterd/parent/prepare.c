@@ -49,10 +49,7 @@ step_failed(struct update *u, const struct task_result *r)
 	}
 	if (r->error == UPD_OK)
 		return 0;
-	if (r->path[0] != '\0')
-		update_fail(u, r->error, "%s: %s", r->path, r->text);
-	else
-		update_fail(u, r->error, "%s", r->text);
+	update_failentry(u, r->error, r->path, r->text);
 	return 1;
 }
 

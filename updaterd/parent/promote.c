@@ -28,6 +28,7 @@
 #include "parent.h"
 #include "proto.h"
 #include "update.h"
+#include "utf8.h"
 #include "util.h"
 
 #define TAIL_BYTES	(64 * 1024)	/* of services' output in an answer */
@@ -84,6 +85,7 @@ verify_ok(struct update *u, const char *id)
 	snprintf(u->damage, sizeof(u->damage), "release %s differs from its "
 	    "manifest: %.200s%s%.200s", id, u->unpack.fail.path,
 	    u->unpack.fail.path[0] ? ": " : "", u->unpack.fail.text);
+	utf8_mend(u->damage);
 	return 0;
 }
 
@@ -255,6 +257,8 @@ promote_stopped(void *arg)
 	struct update	*u = arg;
 
 	u->t_stopped = time_mono_ms();
+	/* What the old one said while it stopped is not the new one's. */
+	agent_tail_clear(u->agent);
 	if (store_flip(u->agent->store, u->journal.to, u->journal.from) ==
 	    -1) {
 		snprintf(u->text, sizeof(u->text), "move the link current: %s",
@@ -270,7 +274,6 @@ static void
 promote_stop(struct update *u)
 {
 	update_setstate(u, UPDATE_PROMOTING);
-	agent_tail_clear(u->agent);
 	u->t_stop = time_mono_ms();
 	agent_stop(u->agent, promote_stopped, u);
 }
@@ -320,6 +323,7 @@ promote_verdict(void *arg, int healthy, json_t *report)
 		return;
 	}
 	reasons(report, u->text, sizeof(u->text));
+	utf8_mend(u->text);
 	go_back(u);
 }
 
@@ -446,6 +450,7 @@ recover_stopped(void *arg)
 	struct update	*u = arg;
 
 	u->t_stopped = time_mono_ms();
+	agent_tail_clear(u->agent);
 	agent_start(u->agent, promote_verdict, u);
 }
 
@@ -465,7 +470,6 @@ promote_recover(struct update *u)
 	strlcpy(u->sha, u->rel.sha, sizeof(u->sha));
 	update_setstate(u, UPDATE_PROBING);
 	u->phase = "probe";
-	agent_tail_clear(u->agent);
 	u->journal.attempts++;
 	if (journal_write(s, &u->journal) == -1) {
 		snprintf(u->text, sizeof(u->text), "write journal: %s",

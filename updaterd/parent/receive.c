@@ -187,10 +187,7 @@ receive_check(struct update *u)
 		    u->inflate.fail.error == UPD_ECHILD) ?
 		    &u->unpack.fail : &u->inflate.fail;
 		u->phase = "unpack";
-		if (f->path[0] != '\0')
-			update_fail(u, f->error, "%s: %s", f->path, f->text);
-		else
-			update_fail(u, f->error, "%s", f->text);
+		update_failentry(u, f->error, f->path, f->text);
 		return;
 	}
 	if (!u->complete)

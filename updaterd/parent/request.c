@@ -15,6 +15,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "utf8.h"
 
 static const char	 nomem[] = "{\"detail\":\"out of memory\"}";
 static struct callers callers = TAILQ_HEAD_INITIALIZER(callers);
@@ -129,8 +130,13 @@ caller_reply(struct caller *c, int status, json_t *json)
 void
 caller_error(struct caller *c, enum upd_error error, const char *text)
 {
+	char	 detail[UPD_TEXT_SIZE];
+
+	strlcpy(detail, text != NULL && text[0] != '\0' ? text :
+	    upd_strerror(error), sizeof(detail));
+	utf8_mend(detail);
 	caller_reply(c, upd_httpstatus(error), json_pack("{s:s}", "detail",
-	    text != NULL && text[0] != '\0' ? text : upd_strerror(error)));
+	    detail));
 }
 
 void

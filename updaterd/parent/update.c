@@ -25,7 +25,10 @@
 #include "parent.h"
 #include "proto.h"
 #include "update.h"
+#include "utf8.h"
 #include "util.h"
+
+#define PATH_SHOWN	300	/* bytes of an entry's path in a text */
 
 struct update		 up;
 
@@ -354,6 +357,7 @@ update_fail(struct update *u, enum upd_error error, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(u->text, sizeof(u->text), fmt, ap);
 	va_end(ap);
+	utf8_mend(u->text);
 	status = upd_httpstatus(error);
 	log_warnx("update of %s by %s failed in %s: %s",
 	    u->agent->conf->name, u->who.subject, u->phase, u->text);
@@ -372,6 +376,18 @@ update_fail(struct update *u, enum upd_error error, const char *fmt, ...)
 		    release_json(u->agent->store,
 		    store_current(u->agent->store)) : json_null());
 	update_finish(u, status, json_pack("{s:o}", "detail", detail));
+}
+
+/* A long path must not push the reason out of the text. */
+void
+update_failentry(struct update *u, enum upd_error error, const char *path,
+    const char *text)
+{
+	if (path[0] == '\0')
+		update_fail(u, error, "%s", text);
+	else
+		update_fail(u, error, "%.*s%s: %s", PATH_SHOWN, path,
+		    strlen(path) > PATH_SHOWN ? "..." : "", text);
 }
 
 /* --- going back, recovery, stopping --------------------------------- */

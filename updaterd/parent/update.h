@@ -136,6 +136,9 @@ void		 update_setstate(struct update *, enum update_state);
  * up, answer.  The first reason counts. */
 void		 update_fail(struct update *, enum upd_error, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
+/* Likewise, because of an entry of the tree; "" for none. */
+void		 update_failentry(struct update *, enum upd_error,
+		    const char *, const char *);
 /* Answer with this (reference stolen) once staging is gone. */
 void		 update_finish(struct update *, int, json_t *);
 void		 update_cleaned(struct update *);	/* workers are gone */

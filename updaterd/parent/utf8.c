@@ -100,3 +100,24 @@ utf8_clean(struct buf *b, const void *data, size_t len)
 	}
 	return buf_add(b, s + start, len - start);
 }
+
+void
+utf8_mend(char *text)
+{
+	unsigned char	*s = (unsigned char *)text;
+	size_t		 n, len = strlen(text);
+	int		 cut;
+
+	while (len > 0) {
+		if ((n = sequence(s, len, &cut)) == 0) {
+			if (cut) {
+				*s = '\0';
+				return;
+			}
+			*s = '?';
+			n = 1;
+		}
+		s += n;
+		len -= n;
+	}
+}

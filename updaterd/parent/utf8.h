@@ -12,5 +12,11 @@
  * that was cut is left out, too.  0, or -1 ENOMEM.
  */
 int	 utf8_clean(struct buf *, const void *, size_t);
+/*
+ * Mend a string in place: a byte that does not fit becomes '?', a sequence
+ * cut off at the end goes.  For what a child sent and what was truncated:
+ * JSON takes nothing else, and an answer must not fail for its text.
+ */
+void	 utf8_mend(char *);
 
 #endif

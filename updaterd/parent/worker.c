@@ -17,6 +17,7 @@
 #include "parent.h"
 #include "proto.h"
 #include "reap.h"
+#include "utf8.h"
 #include "util.h"
 #include "worker.h"
 
@@ -93,6 +94,8 @@ got_fail(void *arg, struct imsg *imsg)
 	    m.error == UPD_OK || m.error >= UPD_E__MAX ||
 	    !PROTO_STR(m.text) || !PROTO_STR(m.path))
 		return -1;
+	utf8_mend(m.text);
+	utf8_mend(m.path);
 	w->fail = m;
 	w->failed = 1;
 	if (w->on_fail != NULL)
@@ -109,6 +112,7 @@ got_diff(void *arg, struct imsg *imsg)
 	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
 	    m.kind >= DIFF__MAX || !PROTO_STR(m.path) || w->on_diff == NULL)
 		return -1;
+	utf8_mend(m.path);
 	w->on_diff(w->arg, &m);
 	return 0;
 }
