@@ -13,13 +13,18 @@
  * opens files and connects again behind our back, which a sandbox punishes
  * with death.  Ours is connected before the sandbox and then needs send(2)
  * and getpid(2) only.  The time is UTC: local time would take a file.
+ *
+ * Where standard error leads to systemd's journal, which knows the time and
+ * our name itself, a line begins with its severity as sd-daemon(3) has it.
  */
 #include <sys/types.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +41,7 @@
 static const char	*ident = "updaterd";
 static const char	*procname = "parent";
 static int		 to_stderr = 1;
+static int		 to_journal;	/* and that is the journal */
 static int		 verbose;
 static int		 locked;	/* in a sandbox: never connect */
 static unsigned long	 lost;		/* lines syslog did not take */
@@ -144,11 +150,28 @@ syslog_prefix(char *line, size_t size, int severity)
 
 /* --- all -------------------------------------------------------------- */
 
+/* Is standard error what JOURNAL_STREAM says, "device:inode"?  It may have
+ * been redirected since systemd set that. */
+static int
+is_journal(void)
+{
+	const char	*value = getenv(LOG_JOURNAL);
+	struct stat	 st;
+	char		 own[48];
+
+	if (value == NULL || fstat(STDERR_FILENO, &st) == -1)
+		return 0;
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	return strcmp(value, own) == 0;
+}
+
 void
 log_init(const char *name, int use_stderr, int level)
 {
 	ident = name;
 	to_stderr = use_stderr;
+	to_journal = use_stderr && is_journal();
 	verbose = level;
 	syslog_close();
 	/* No syslog daemon yet: each line tries again. */
@@ -220,7 +243,9 @@ emit(int severity, const char *text)
 	int	 n;
 	size_t	 len;
 
-	if (to_stderr) {
+	if (to_journal)
+		n = snprintf(line, LOG_PREFIX, "<%d>%s: ", severity, procname);
+	else if (to_stderr) {
 		time_iso(time_real_us(), iso, sizeof(iso));
 		n = snprintf(line, LOG_PREFIX, "%.19sZ %s[%s]: ", iso, ident,
 		    procname);

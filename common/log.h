@@ -7,6 +7,10 @@
 
 #include <stdarg.h>
 
+/* Set by systemd where standard error leads to its journal; a child needs
+ * it to know as much. */
+#define LOG_JOURNAL	"JOURNAL_STREAM"
+
 /*
  * Start logging as `ident`.  With to_stderr lines go to standard error,
  * else to syslog, whose socket is opened at once so that it survives a

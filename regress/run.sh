@@ -10,6 +10,9 @@ cd "$(dirname "$0")/.." || exit 1
 export UPDATERD="${UPDATERD:-$PWD/updaterd/updaterd}"
 export UPDATERCTL="${UPDATERCTL:-$PWD/updaterctl/updaterctl}"
 unset MAKEFLAGS MFLAGS
+# With -fsanitize=address; what is set already comes behind and wins.
+export LSAN_OPTIONS="suppressions=$PWD/regress/lsan.supp:\
+print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}"
 
 line() {	# file keyword: the words behind it
 	sed -n "s|^ *[/*]* *$2: *\(.*[^ ]\) *\*/.*|\1|p" "$1" | head -n 1

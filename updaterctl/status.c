@@ -81,7 +81,7 @@ put_release(struct screen *s, const char *name, enum tone tone,
 	}
 	if (js_text(r, "why")[0] != '\0') {
 		label(s, "");
-		put_wrapped(s, LABEL_COLUMN, TONE_PLAIN, js_text(r, "why"));
+		put_wrapped(s, LABEL_COLUMN, tone, js_text(r, "why"));
 	}
 }
 
@@ -99,7 +99,7 @@ put_space(struct screen *s, const json_t *a)
 	fprintf(s->f, "%s free", out);
 	if (reserve >= 0) {
 		fmt_bytes((uint64_t)reserve, out, sizeof(out));
-		fprintf(s->f, ", of which %s are kept", out);
+		fprintf(s->f, ", of which %s stay free (reserve)", out);
 	}
 	if (reserve >= 0 && room <= reserve)
 		put_text(s, TONE_BAD, ": NO ROOM FOR AN UPDATE");
@@ -123,44 +123,59 @@ put_trouble(struct screen *s, const char *name, const char *text,
 	put_wrapped(s, LABEL_COLUMN, TONE_BAD, text);
 }
 
-static enum tone
-state_tone(const char *state, int wanted)
+/* Something is to be done about it: it should run and does not. */
+static int
+is_trouble(const char *state, int wanted)
 {
-	if (strcmp(state, "up") == 0)
-		return TONE_GOOD;
-	if (strcmp(state, "failed") == 0 || strcmp(state, "backoff") == 0 ||
-	    (strcmp(state, "down") == 0 && wanted))
-		return TONE_BAD;
-	return TONE_PLAIN;
+	return strcmp(state, "failed") == 0 || strcmp(state, "backoff") == 0 ||
+	    (strcmp(state, "down") == 0 && wanted);
 }
 
 static void
-health_cell(struct table *t, const json_t *health)
+health_cell(struct table *t, const json_t *v)
 {
+	const json_t	*health = json_object_get(v, "health");
 	const json_t	*ok = json_object_get(health, "healthy");
+	char		 out[64];
 
-	if (json_is_true(ok))
-		table_cell(t, TONE_GOOD, "healthy");
-	else if (json_is_false(ok))
-		table_cell(t, TONE_BAD, "UNHEALTHY");
-	else
-		table_cell(t, TONE_PLAIN, "-");
+	snprintf(out, sizeof(out), "%s%s", json_is_true(ok) ? "healthy" :
+	    json_is_false(ok) ? "UNHEALTHY" : "-",
+	    js_true(v, "optional") ? " (optional)" : "");
+	table_cell(t, json_is_true(ok) ? TONE_GOOD : json_is_false(ok) ?
+	    TONE_BAD : TONE_PLAIN, out);
+}
+
+/* How it ended last; what its check saw and why it is in its state, where
+ * they are not the same words again. */
+static void
+service_reasons(struct table *t, const json_t *v, int trouble)
+{
+	const json_t	*health = json_object_get(v, "health");
+	const char	*state = js_text(v, "state");
+	const char	*last = js_text(v, "last_exit");
+	const char	*detail = js_text(health, "detail");
+	const char	*why = js_text(v, "why");
+
+	if (!json_is_false(json_object_get(health, "healthy")) ||
+	    strcmp(detail, last) == 0)
+		detail = "";
+	if (strcmp(state, "up") == 0 || strcmp(why, last) == 0 ||
+	    strcmp(why, detail) == 0)
+		why = "";
+	if (detail[0] != '\0')
+		table_note(t, TONE_BAD, detail);
+	if (why[0] != '\0')
+		table_note(t, trouble ? TONE_BAD : TONE_PLAIN, why);
 }
 
 /* What is out of the ordinary with a service, a line each. */
 static void
-service_notes(struct table *t, const json_t *v, int wanted)
+service_notes(struct table *t, const json_t *v, int wanted, int trouble)
 {
-	const json_t	*health = json_object_get(v, "health");
 	const char	*state = js_text(v, "state");
 	char		 out[UPD_TEXT_SIZE + 64];
 	json_int_t	 ms = js_int(v, "restart_in_ms", -1);
 
-	if (json_is_false(json_object_get(health, "healthy")) &&
-	    js_text(health, "detail")[0] != '\0')
-		table_note(t, TONE_BAD, js_text(health, "detail"));
-	if (js_text(v, "why")[0] != '\0' && strcmp(state, "up") != 0)
-		table_note(t, TONE_BAD, js_text(v, "why"));
 	if (!wanted) {
 		snprintf(out, sizeof(out), "stopped by %s",
 		    js_text(v, "wanted_by")[0] != '\0' ?
@@ -178,6 +193,20 @@ service_notes(struct table *t, const json_t *v, int wanted)
 		    "current release", js_text(v, "release"));
 		table_note(t, TONE_BAD, out);
 	}
+	if (strcmp(state, "failed") == 0) {
+		snprintf(out, sizeof(out), "stays down: when it is mended, "
+		    "updaterctl start %s", js_text(v, "name"));
+		table_note(t, TONE_PLAIN, out);
+	}
+	if (js_true(v, "restart_pending"))
+		table_note(t, TONE_BAD, "configured otherwise since it was "
+		    "started: restart it");
+	if (js_text(v, "log")[0] != '\0' && (trouble ||
+	    json_is_false(json_object_get(json_object_get(v, "health"),
+	    "healthy")))) {
+		snprintf(out, sizeof(out), "see %s", js_text(v, "log"));
+		table_note(t, TONE_PLAIN, out);
+	}
 	/* The best kind goes without saying. */
 	if (js_text(v, "containment")[0] != '\0' &&
 	    strcmp(js_text(v, "containment"), "cgroup") != 0) {
@@ -187,21 +216,22 @@ service_notes(struct table *t, const json_t *v, int wanted)
 	}
 }
 
+/* Before the first release nothing can run, and nothing is wrong. */
 static void
-service_row(struct screen *s, struct table *t, const json_t *v)
+service_row(struct screen *s, struct table *t, const json_t *v, int released)
 {
 	const char	*wanted_text = js_str(v, "wanted");
 	const char	*state = js_text(v, "state");
 	char		 out[UPD_TEXT_SIZE], age[32];
 	json_int_t	 pid = js_int(v, "pid", 0);
-	int		 wanted;
+	int		 wanted, trouble;
 
 	wanted = wanted_text == NULL || strcmp(wanted_text, "running") == 0;
+	trouble = released && is_trouble(state, wanted);
 	table_row(t);
-	snprintf(out, sizeof(out), "%s%s", js_text(v, "name"),
-	    js_true(v, "optional") ? " (optional)" : "");
-	table_cell(t, TONE_PLAIN, out);
-	table_cell(t, state_tone(state, wanted), state);
+	table_cell(t, TONE_PLAIN, js_text(v, "name"));
+	table_cell(t, trouble ? TONE_BAD : strcmp(state, "up") == 0 ?
+	    TONE_GOOD : TONE_PLAIN, state);
 	snprintf(out, sizeof(out), "%" JSON_INTEGER_FORMAT, pid);
 	table_cell(t, TONE_PLAIN, pid > 0 ? out : "-");
 	text_age(s, js_str(v, "since"), age, sizeof(age));
@@ -209,18 +239,19 @@ service_row(struct screen *s, struct table *t, const json_t *v)
 	snprintf(out, sizeof(out), "%" JSON_INTEGER_FORMAT,
 	    js_int(v, "restarts", 0));
 	table_cell(t, TONE_PLAIN, out);
-	health_cell(t, json_object_get(v, "health"));
+	health_cell(t, v);
 	if (js_text(v, "last_exit")[0] != '\0') {
 		text_age(s, js_str(v, "last_exit_at"), age, sizeof(age));
 		snprintf(out, sizeof(out), "last exit %s ago: %.400s", age,
 		    js_text(v, "last_exit"));
-		table_note(t, TONE_PLAIN, out);
+		table_note(t, trouble ? TONE_BAD : TONE_PLAIN, out);
 	}
-	service_notes(t, v, wanted);
+	service_reasons(t, v, trouble);
+	service_notes(t, v, wanted, trouble);
 }
 
 static void
-put_services(struct screen *s, const json_t *list)
+put_services(struct screen *s, const json_t *list, int released)
 {
 	static const char *const heads[] = {
 		"SERVICE", "STATE", "PID", "SINCE", "RESTARTS", "HEALTH", NULL
@@ -233,14 +264,15 @@ put_services(struct screen *s, const json_t *list)
 		return;
 	table_init(&t, heads);
 	json_array_foreach(list, i, v)
-		service_row(s, &t, v);
+		service_row(s, &t, v, released);
 	table_print(s, INDENT, &t);
 }
 
 static void
 put_agent(struct screen *s, const json_t *a)
 {
-	const char	*state = js_text(a, "state");
+	const json_t	*release = json_object_get(a, "release");
+	const char	*state = js_text(a, "state"), *error;
 
 	put_text(s, TONE_STRONG, "agent ");
 	put_text(s, TONE_STRONG, js_str(a, "name"));
@@ -252,19 +284,21 @@ put_agent(struct screen *s, const json_t *a)
 	}
 	fputc('\n', s->f);
 	put_trouble(s, "BROKEN", js_str(a, "broken"), NULL);
-	if (json_is_object(json_object_get(a, "release")))
-		put_release(s, "release", TONE_GOOD,
-		    json_object_get(a, "release"));
+	if (json_is_object(release))
+		put_release(s, "release", TONE_GOOD, release);
 	else {
 		label(s, "release");
-		fprintf(s->f, "none yet\n");
+		fprintf(s->f, "none yet: push one\n");
 	}
 	put_release(s, "previous", TONE_PLAIN, json_object_get(a, "previous"));
 	put_release(s, "failed", TONE_BAD, json_object_get(a, "failed"));
-	put_trouble(s, "last error", js_str(a, "error"),
-	    js_str(a, "error_at"));
+	/* That of the release above is there already. */
+	error = js_text(a, "error");
+	if (strcmp(error, js_text(json_object_get(a, "failed"), "why")) != 0)
+		put_trouble(s, "last error", error, js_str(a, "error_at"));
 	put_space(s, a);
-	put_services(s, json_object_get(a, "services"));
+	put_services(s, json_object_get(a, "services"),
+	    json_is_object(release));
 }
 
 /* --- the daemon itself ------------------------------------------------ */
@@ -332,7 +366,9 @@ process_row(struct screen *s, struct table *t, const json_t *p)
 	table_cell(t, TONE_PLAIN, out);
 	join(json_object_get(p, "layers"), js_int(p, "landlock_abi", 0), out,
 	    sizeof(out));
-	table_cell(t, TONE_PLAIN, out[0] != '\0' ? out : "-");
+	/* What it was confined by when it last ran, if it did. */
+	table_cell(t, TONE_PLAIN, out[0] != '\0' ? out : pid > 0 ?
+	    "nothing" : "(did not run yet)");
 	join(json_object_get(p, "missing"), 0, out, sizeof(out));
 	if (out[0] != '\0') {
 		snprintf(line, sizeof(line),

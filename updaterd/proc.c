@@ -34,6 +34,7 @@
 #include "util.h"
 
 #define ARGS_MAX	16
+#define ENV_MAX		8	/* variables of a child, and the NULL */
 #define EXIT_EXEC	127	/* exec failed, as from a shell */
 #define VERBOSE_MAX	2
 
@@ -148,13 +149,18 @@ child_env(char **envp)
 				    "UPDATERD_SANDBOX_ERRNO",
 				    "ASAN_OPTIONS", "UBSAN_OPTIONS" };
 	static char		 vars[4][256];
-	const char		*v;
 	size_t			 i;
 #endif
+	static char		 journal[64];
+	const char		*v;
 	int			 n = 0;
 
 	envp[n++] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
 	envp[n++] = "TZ=UTC0";
+	if ((v = getenv(LOG_JOURNAL)) != NULL) {
+		snprintf(journal, sizeof(journal), LOG_JOURNAL "=%s", v);
+		envp[n++] = journal;
+	}
 #ifdef SANDBOX_TEST
 	for (i = 0; i < 4; i++) {
 		if ((v = getenv(names[i])) == NULL)
@@ -172,7 +178,7 @@ proc_start(struct proc *p, enum proc_type type, const struct proc_args *args,
     void (*dead)(struct imsgev *, int, void *), void *arg)
 {
 	char	 uid[24], gid[24], chroot[PATH_MAX], name[16];
-	char	*argv[ARGS_MAX], *envp[8];
+	char	*argv[ARGS_MAX], *envp[ENV_MAX];
 	int	 sv[2] = { -1, -1 }, i, n = 0;
 
 	memset(p, 0, sizeof(*p));

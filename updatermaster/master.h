@@ -5,8 +5,12 @@
  *	updatermaster.c		main, the table of commands
  *	hosts.c			hosts.conf: who there is, groups, fingerprints
  *	ca.c			CA, certificates, CRL
- *	enroll.c		init, enroll, renew, revoke, hosts
- *	pack.c, secrets.c	a tree into a tarball, reproducibly
+ *	keypair.c		a release key pair, as signify makes it
+ *	enroll.c		init, enroll, renew, revoke
+ *	bundle.c		what a host is given to begin with
+ *	listing.c		hosts
+ *	pack.c			a tree into a tarball, reproducibly; pack
+ *	secrets.c, ignore.c	what must not leave: by name, by content
  *	gitsha.c		the commit of a tree, without git
  *	inventory.c		hosts from ansible-inventory --list
  *	client.c		requests to many hosts: libcurl, libevent
@@ -45,6 +49,7 @@ struct host {
 	char	**groups;		/* NULL-terminated */
 	int64_t	 expires;		/* of updater.crt, seconds */
 	int	 revoked;
+	int	 dirty;			/* hosts_save() writes its line */
 	/* of the last push, for `hosts` */
 	char	*last_result;		/* "updated", "failed" .. or NULL */
 	char	*last_sha;
@@ -66,13 +71,27 @@ int	 master_open(struct master *, const char *, int need);
 void	 master_close(struct master *);
 /* A path below the directory; malloced. */
 char	*master_path(const struct master *, const char *);
+/* Print how the command of that name is used; EXIT_USAGE. */
+int	 master_usage(const char *);
 
-/* hosts.c: read and durably rewrite hosts.conf.  0, or -1 (said). */
+/*
+ * hosts.c: read and durably rewrite hosts.conf.  0, or -1 (said).
+ * hosts_load() forgets what was there before; main has called it before a
+ * command runs.  hosts_save() writes the hosts marked dirty (as new ones
+ * are) into the file as it is by then; all other lines stay.
+ */
 int	 hosts_load(struct master *);
 int	 hosts_save(struct master *);
+void	 hosts_free(struct master *);
 struct host *hosts_find(struct master *, const char *);
 struct host *hosts_add(struct master *, const char *);	/* never NULL */
 int	 host_ingroup(const struct host *, const char *);
+/* Put it into a group, once. */
+void	 host_group(struct host *, const char *);
+/* Set address and port from ADDRESS[:PORT], [V6]:PORT or V6.  0, or -1. */
+int	 host_address(struct host *, const char *);
+/* Is the name fit for a host, and for a certificate?  NULL, or why not. */
+const char *host_badname(const char *);
 /* Note the outcome of a push and save. */
 int	 hosts_result(struct master *, struct host *, const char *,
 	    const char *);
@@ -82,6 +101,9 @@ struct pack_opts {
 	const char	*root;
 	char		**include;	/* globs, NULL-terminated, may be NULL */
 	char		**exclude;
+	/* Told of everything that is left out: path, why.  May be NULL. */
+	void		(*left)(void *, const char *, const char *);
+	void		*arg;
 };
 struct packed {
 	int		 fd;		/* unlinked temporary file, at 0 */
@@ -108,6 +130,7 @@ int	 cmd_enroll(struct master *, int, char **);
 int	 cmd_renew(struct master *, int, char **);
 int	 cmd_revoke(struct master *, int, char **);
 int	 cmd_hosts(struct master *, int, char **);
+int	 cmd_pack(struct master *, int, char **);
 int	 cmd_push(struct master *, int, char **);
 int	 cmd_status(struct master *, int, char **);
 int	 cmd_releases(struct master *, int, char **);

@@ -92,6 +92,15 @@ restart
 # The verdict was open: the new release is started and probed once more.
 t "parent killed while probing: a verdict is found" wait_for 15 idle
 name=$(cat "$C_ROOT/current/VERSION")
+[ "$name" = r1 ] || t "back" ctl rollback
+t "stopped while probing" hold probing
+stop_updaterd
+release
+t "the journal waits for the next start" test -s "$C_ROOT/update.json"
+start_updaterd
+t "which finds a verdict" wait_for 15 idle
+is "$(cat "$C_ROOT/current/VERSION")" slow "the release was not to blame"
+name=slow
 t "current is complete ($name)" sound "$name"
 t "a service of it runs" alive "$(service pid)"
 pid=$(service pid)

@@ -195,13 +195,13 @@ status_screen(void **state)
 	json_decref(v);
 	has("updaterd 0.1.0, pid 812, up 3d 4h");
 	has("20261122T090000Z-1a2b3c4d5e6f  3h 0m ago by updater-master");
-	has("agent (optional)  up     4711  2h 59m  3         UNHEALTHY");
+	has("agent    up     4711  2h 59m  3         UNHEALTHY (optional)");
 	has("answered 500, wanted 200");
 	has("last exit 3h 0m ago: killed by signal 11");
 	has("landlock(7)");
 	has("MISSING on this system: seccomp");
 	has("service agent: \\x1b[2J");
-	has("5.0 GB free, of which 1.0 GB are kept");
+	has("5.0 GB free, of which 1.0 GB stay free (reserve)");
 	has_not("\033");
 	is_narrow();
 }
@@ -215,7 +215,7 @@ colour_only_if_asked(void **state)
 	output_status(&s, v);
 	fclose(s.f);
 	json_decref(v);
-	has("\033[1;31mUNHEALTHY\033[0m");
+	has("\033[1;31mUNHEALTHY (optional)\033[0m");
 	has_not("\033[2J");
 }
 

@@ -323,7 +323,12 @@ stopped(void *arg)
 static void
 stop_services(void)
 {
+	struct agent	*a;
+
 	children_stop();
+	/* That a service is stopped now is no verdict on its release. */
+	TAILQ_FOREACH(a, &env->agents, entry)
+		agent_forget(a);
 	service_shutdown(env->conf->shutdown_keep, stopped, NULL);
 }
 

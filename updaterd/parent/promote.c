@@ -278,7 +278,8 @@ promote_stop(struct update *u)
 	agent_stop(u->agent, promote_stopped, u);
 }
 
-/* "service agent: exited 1 after 3 ms; service x: ..." */
+/* "service agent: exited 1 after 3 ms; service x: ...", of those that the
+ * verdict depends on. */
 static void
 reasons(const json_t *report, char *buf, size_t size)
 {
@@ -290,7 +291,8 @@ reasons(const json_t *report, char *buf, size_t size)
 	buf[0] = '\0';
 	list = json_object_get(report, "services");
 	json_array_foreach(list, i, s) {
-		if (json_is_true(json_object_get(s, "healthy")))
+		if (json_is_true(json_object_get(s, "healthy")) ||
+		    json_is_true(json_object_get(s, "optional")))
 			continue;
 		name = json_string_value(json_object_get(s, "service"));
 		detail = json_string_value(json_object_get(s, "detail"));
@@ -390,6 +392,8 @@ back_verified(void *arg)
 {
 	struct update	*u = arg;
 
+	if (env->stopping)
+		return;			/* the next start goes on */
 	if (!verify_ok(u, u->journal.from))
 		log_warnx("go back all the same: %s", u->damage);
 	back_stop(u);
@@ -418,6 +422,8 @@ target_verified(void *arg)
 	struct update	*u = arg;
 	char		 text[UPD_TEXT_SIZE];
 
+	if (env->stopping)
+		return;			/* nothing has been touched */
 	if (!verify_ok(u, u->rel.id)) {
 		refuse_back(u, u->damage);
 		return;

@@ -123,9 +123,16 @@ status_agents(void)
 	return list;
 }
 
+/* "*" is two sockets, IPv4 and IPv6, of one text. */
 static void
 add_listener(void *arg, int fd, const char *text)
 {
+	const json_t	*v;
+	size_t		 i;
+
+	json_array_foreach(arg, i, v)
+		if (strcmp(json_string_value(v), text) == 0)
+			return;
 	json_array_append_new(arg, json_string(text));
 }
 

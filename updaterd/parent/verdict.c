@@ -217,8 +217,9 @@ report_entry(const struct instance *i)
 	const struct health	*h = &i->health;
 	json_t			*o;
 
-	o = json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:s}",
+	o = json_pack("{s:s, s:b, s:b, s:s, s:I, s:I, s:I, s:s}",
 	    "service", i->name,
+	    "optional", i->conf->optional,
 	    "healthy", i->verdict == VERDICT_HEALTHY,
 	    "detail", h->detail,
 	    "status", (json_int_t)h->status,
