@@ -1,6 +1,6 @@
 # updaterd: no configure; GNU make and BSD make.
 #
-#	make			build updaterd/updaterd and updaterctl/updaterctl
+#	make			build updaterd, updaterctl and updatermaster
 #	make deps		install what is missing to build and to test
 #	make check		all tests (as root)
 #	make demo		see it work, in seconds (as root)
@@ -20,6 +20,8 @@ UNITDIR=	${PREFIX}/lib/systemd/system
 SYSUSERSDIR=	${PREFIX}/lib/sysusers.d
 TMPFILESDIR=	${PREFIX}/lib/tmpfiles.d
 EXAMPLESDIR=	${PREFIX}/share/examples/updaterd
+BASHDIR=	${PREFIX}/share/bash-completion/completions
+ZSHDIR=		${PREFIX}/share/zsh/site-functions
 
 WARN=		-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 		-Wmissing-prototypes -Wpointer-arith -Wno-unused-parameter
@@ -89,12 +91,26 @@ UNPACK=		updaterd/unpack/diff.o updaterd/unpack/entry.o \
 UPDATERD=	${COMMON} ${OS_OBJS} ${MAIN} ${PARENT} ${NET} ${PROBE} \
 		${INFLATE} ${UNPACK}
 
-UPDATERCTL=	common/error.o common/log.o common/proto.o common/util.o \
-		${OS_COMMON} updaterctl/client.o updaterctl/output.o \
-		updaterctl/status.o updaterctl/text.o \
-		updaterctl/updaterctl.o
+UPDATERCTL=	common/error.o common/log.o common/proto.o common/text.o \
+		common/util.o ${OS_COMMON} updaterctl/client.o \
+		updaterctl/output.o updaterctl/status.o updaterctl/updaterctl.o
 
-HDRS!=		find common updaterd updaterctl -name '*.h'
+UPDATERMASTER=	common/error.o common/log.o common/proto.o common/text.o \
+		common/util.o ${OS_COMMON} updatermaster/bundle.o \
+		updatermaster/ca.o updatermaster/choose.o \
+		updatermaster/client.o updatermaster/deliver.o \
+		updatermaster/enroll.o updatermaster/gitsha.o \
+		updatermaster/hosts.o updatermaster/ignore.o \
+		updatermaster/inventory.o updatermaster/keypair.o \
+		updatermaster/listing.o updatermaster/pack.o \
+		updatermaster/packing.o updatermaster/push.o \
+		updatermaster/query.o updatermaster/record.o \
+		updatermaster/report.o updatermaster/rollout.o \
+		updatermaster/secrets.o updatermaster/show.o \
+		updatermaster/transfer.o \
+		updatermaster/updatermaster.o updatermaster/watch.o
+
+HDRS!=		find common updaterd updaterctl updatermaster -name '*.h'
 # Rewritten only when the flags differ from those of the last build.
 FLAGS!=		f='${CC} ${CFLAGS} ${LDFLAGS} ${DEFLATE}'; \
 		test "`cat .buildflags 2>/dev/null`" = "$$f" || \
@@ -169,14 +185,17 @@ uninstall:
 	-rmdir ${DESTDIR}${EXAMPLESDIR} 2>/dev/null
 
 clean:
-	find common updaterd updaterctl regress -name '*.o' -exec rm -f {} +
+	find common updaterd updaterctl updatermaster regress -name '*.o' \
+	    -exec rm -f {} +
 	find regress/unit -name 'test_*' ! -name '*.*' -exec rm -f {} +
 	rm -f updaterd/updaterd updaterd/parse.c updaterctl/updaterctl \
+	    updatermaster/updatermaster \
 	    regress/agent/agent regress/archive/drive .buildflags
 
 # --- how it is built; `make -n` shows the whole commands ---------------
 
-programs: updaterd/updaterd updaterctl/updaterctl
+programs: updaterd/updaterd updaterctl/updaterctl \
+	updatermaster/updatermaster
 
 updaterd/updaterd: ${UPDATERD}
 	@echo "ld $@"
@@ -185,6 +204,10 @@ updaterd/updaterd: ${UPDATERD}
 updaterctl/updaterctl: ${UPDATERCTL}
 	@echo "ld $@"
 	@${CC} -o $@ ${UPDATERCTL} ${ALL_LDFLAGS} ${OS_CTLLIBS}
+
+updatermaster/updatermaster: ${UPDATERMASTER}
+	@echo "ld $@"
+	@${CC} -o $@ ${UPDATERMASTER} ${ALL_LDFLAGS} ${OS_MASTERLIBS}
 
 regress/agent/agent: regress/agent/agent.c ${FLAGS}
 	@echo "cc $@"
@@ -199,7 +222,7 @@ updaterd/parse.o: updaterd/parse.c
 	@echo "cc $@"
 	@${CC} ${ALL_CFLAGS} ${YACC_CFLAGS} -c -o $@ updaterd/parse.c
 
-${UPDATERD} ${UPDATERCTL}: ${HDRS} ${FLAGS}
+${UPDATERD} ${UPDATERCTL} ${UPDATERMASTER}: ${HDRS} ${FLAGS}
 
 .SUFFIXES:
 .SUFFIXES: .c .o

@@ -3,6 +3,7 @@
 # again by the make that the top-level targets start after deps.
 OS_PKGS=	libtls libcrypto libevent libarchive libbsd-overlay libzstd jansson
 OS_CTLPKGS=	libevent libbsd-overlay jansson
+OS_MASTERPKGS=	libcurl libssl libcrypto libevent libarchive zlib libbsd-overlay jansson
 
 DEFLATE!=	pkg-config --exists libisal 2>/dev/null && echo isal || echo zlib
 DEFLATE_LIB_isal=	-lisal
@@ -10,10 +11,12 @@ DEFLATE_LIB_zlib=	-lz
 
 OS_CFLAGS!=	pkg-config --cflags ${OS_PKGS} 2>/dev/null || true
 OS_PKGLIBS!=	pkg-config --libs ${OS_PKGS} 2>/dev/null || true
-# libbsd-ctor makes setproctitle(3) work.
+# libbsd-ctor makes setproctitle(3) work, by a call before main(); a second
+# one would undo it.
 OS_CTORLIB!=	pkg-config --libs libbsd-ctor 2>/dev/null || true
 OS_LIBS=	${OS_PKGLIBS} ${OS_CTORLIB} ${DEFLATE_LIB_${DEFLATE}}
 OS_CTLLIBS!=	pkg-config --libs ${OS_CTLPKGS} 2>/dev/null || true
+OS_MASTERLIBS!=	pkg-config --libs ${OS_MASTERPKGS} 2>/dev/null || true
 
 # gcc knows -fcf-protection on x86 only.
 OS_CF!=		case `uname -m` in x86_64) echo -fcf-protection;; esac

@@ -1,5 +1,5 @@
 # What OpenBSD needs: base has imsg (libutil), libtls and libevent 1.4;
-# libarchive, jansson, zstd and (where there is one) isa-l are packages.
+# libarchive, jansson, zstd, curl and (where there is one) isa-l are packages.
 OS_PKGS=	libarchive jansson libzstd
 
 DEFLATE=	zlib
@@ -12,6 +12,8 @@ OS_CFLAGS=	-I/usr/local/include ${OS_PKGCFLAGS}
 OS_LIBS=	-L/usr/local/lib ${OS_PKGLIBS} ${DEFLATE_LIB_${DEFLATE}} \
 		-ltls -lcrypto -levent -lutil
 OS_CTLLIBS=	-L/usr/local/lib -ljansson -levent -lutil
+OS_MASTERLIBS=	-L/usr/local/lib -lcurl -larchive -ljansson -lssl -lcrypto \
+		-levent -lz
 OS_HARDEN=
 OS_LDFLAGS=
 

@@ -12,15 +12,20 @@ for set in "${@:-build}"; do
 		    byacc:byacc"
 		modules="$modules libtls:libtls-dev libcrypto:libssl-dev
 		    libevent:libevent-dev libarchive:libarchive-dev
-		    libbsd-overlay:libbsd-dev libisal:libisal-dev
+		    libbsd-overlay:libbsd-dev
 		    libzstd:libzstd-dev jansson:libjansson-dev
-		    zlib:zlib1g-dev"
+		    zlib:zlib1g-dev libcurl:libcurl4-openssl-dev"
+		# Elsewhere there is none, and zlib does it.
+		case $(uname -m) in
+		x86_64|aarch64)	modules="$modules libisal:libisal-dev";;
+		esac
 		;;
 	check)
 		programs="$programs curl:curl openssl:openssl jq:jq
 		    python3:python3 prove:perl strace:strace
 		    mkfs.ext4:e2fsprogs pgrep:procps unshare:util-linux
-		    mount:mount useradd:passwd zstd:zstd"
+		    mount:mount useradd:passwd zstd:zstd
+		    signify-openbsd:signify-openbsd"
 		modules="$modules cmocka:libcmocka-dev"
 		;;
 	demo)
@@ -60,8 +65,8 @@ missing() {
 if [ "$(uname -s)" != Linux ]; then
 	# Base has nearly all of it; what is not there make will name.
 	command -v pkg-config >/dev/null 2>&1 && exit 0
-	echo "install these packages: libarchive jansson zstd" \
-	    "(to test also: cmocka curl jq python3)" >&2
+	echo "install these packages: libarchive jansson zstd curl" \
+	    "(to test also: cmocka jq python3)" >&2
 	exit 1
 fi
 

@@ -29,6 +29,7 @@ HERE=$(cd "${LIBDIR:-${0%/*}/..}" && pwd)	# regress/
 TOP=${HERE%/*}
 UPDATERD=${UPDATERD:-$TOP/updaterd/updaterd}
 UPDATERCTL=${UPDATERCTL:-$TOP/updaterctl/updaterctl}
+UPDATERMASTER=${UPDATERMASTER:-$TOP/updatermaster/updatermaster}
 AGENT=$HERE/agent/agent
 TESTS=0
 FAILED=0

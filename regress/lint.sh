@@ -7,7 +7,7 @@ complain() {
 	echo "$*" >&2
 	bad=1
 }
-sources=$(find common updaterd updaterctl regress -name '*.[ch]' \
+sources=$(find common updaterd updaterctl updatermaster regress -name '*.[ch]' \
     ! -name parse.c | sort)
 os=$(uname -s)
 case $os in Linux) other=openbsd;; *) other=linux;; esac
@@ -39,13 +39,14 @@ done
 
 # A function of ours with the name of a library's is called by that
 # library, and by all that meant the library's: json_string() did it once.
-libs=$(ldd updaterd/updaterd 2>/dev/null | awk '/=> \// { print $3 }')
+libs=$(ldd updaterd/updaterd updatermaster/updatermaster 2>/dev/null |
+    awk '/=> \// { print $3 }' | sort -u)
 if [ -n "$libs" ]; then
 	theirs=$(mktemp)
 	for l in $libs; do
 		nm -D --defined-only "$l" | sed 's/@.*//; s/.* //'
 	done | sort -u > "$theirs"
-	for s in $(find common updaterd updaterctl -name '*.o' -exec \
+	for s in $(find common updaterd updaterctl updatermaster -name '*.o' -exec \
 	    nm -g --defined-only {} + | awk 'NF == 3 { print $3 }' | sort -u |
 	    comm -12 - "$theirs"); do
 		complain "$s: also a library's name"
@@ -68,7 +69,7 @@ for f in $(find . -path ./.git -prune -o -name '*.sh' -print) .ci/run \
 	esac
 done
 
-man=$(find updaterd updaterctl -name '*.[1-9]')
+man=$(find updaterd updaterctl updatermaster -name '*.[1-9]')
 if [ -n "$man" ]; then
 	mandoc -Tlint -Wwarning $man || bad=1
 fi

@@ -9,6 +9,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 export UPDATERD="${UPDATERD:-$PWD/updaterd/updaterd}"
 export UPDATERCTL="${UPDATERCTL:-$PWD/updaterctl/updaterctl}"
+export UPDATERMASTER="${UPDATERMASTER:-$PWD/updatermaster/updatermaster}"
 unset MAKEFLAGS MFLAGS
 # With -fsanitize=address; what is set already comes behind and wins.
 export LSAN_OPTIONS="suppressions=$PWD/regress/lsan.supp:\
@@ -29,7 +30,8 @@ build() {
 	fi
 	# A test sees the headers of the folders that it links from.
 	inc=$(printf '%s\n' $link | sed -n 's|^\(updaterd/.*\)/.*|-I\1|p;
-	    s|^\(updaterctl\)/.*|-I\1|p' | sort -u)
+	    s|^\(updaterctl\)/.*|-I\1|p;
+	    s|^\(updatermaster\)/.*|-I\1|p' | sort -u)
 	# shellcheck disable=SC2086
 	$CC $TEST_CFLAGS $inc -Iregress/unit -o "$bin" "$src" $link \
 	    $TEST_LIBS -lcmocka $libs || {
@@ -39,7 +41,7 @@ build() {
 }
 
 : "${CC:=cc}" "${CFLAGS:=}" "${LDFLAGS:=}" "${MAKE:=make}"
-headers=$(find common updaterd updaterctl regress -name '*.h')
+headers=$(find common updaterd updaterctl updatermaster regress -name '*.h')
 unit= objects=
 for src in regress/unit/test_*.c; do
 	[ -e "$src" ] || continue

@@ -17,12 +17,10 @@
 #include "proc.h"
 #include "version.h"
 
-extern char	**environ;
-
 static void
 usage(FILE *fp)
 {
-	fprintf(fp, "usage: updaterd [-dnRVv] [-D macro=value] [-f file]\n");
+	fprintf(fp, "usage: updaterd [-dhnRVv] [-D macro=value] [-f file]\n");
 }
 
 static void
@@ -33,6 +31,7 @@ help(void)
 	    "  -D macro=value  set a macro of the configuration\n"
 	    "  -d              stay in the foreground, log to standard error\n"
 	    "  -f file         configuration, instead of %s\n"
+	    "  -h              print this\n"
 	    "  -n              check the configuration and exit; with -v\n"
 	    "                  print it\n"
 	    "  -R              reconcile once and exit (a later version)\n"
@@ -72,10 +71,8 @@ main(int argc, char *argv[])
 	const char	*path = CONF_PATH;
 	int		 ch, foreground = 0, check = 0, verbose = 0;
 
-	if (argc >= 3 && strcmp(argv[1], "-T") == 0) {
-		setproctitle_init(argc, argv, environ);
+	if (argc >= 3 && strcmp(argv[1], "-T") == 0)
 		child(argv[2], argc, argv);
-	}
 
 	while ((ch = getopt(argc, argv, "D:df:hnRVv")) != -1) {
 		switch (ch) {
@@ -131,6 +128,5 @@ main(int argc, char *argv[])
 	if (proc_setpath(argv[0]) == -1)
 		err(1, "cannot find my own program, start me by an absolute "
 		    "path");
-	setproctitle_init(argc, argv, environ);
 	parent_main(conf, foreground, verbose);
 }

@@ -13,13 +13,15 @@
  *	secrets.c, ignore.c	what must not leave: by name, by content
  *	gitsha.c		the commit of a tree, without git
  *	inventory.c		hosts from ansible-inventory --list
- *	client.c		requests to many hosts: libcurl, libevent
+ *	choose.c		--host, --group, --all
+ *	client.c, transfer.c	requests to many hosts: libcurl, libevent
  *	push.c			push: what is sent to whom
  *	rollout.c		canary, batches, limits, resume
+ *	deliver.c		one host of a rollout
  *	record.c		a rollout's record on disk
  *	show.c			what a person sees while it goes on
  *	report.c		--report FILE.html
- *	query.c			status, releases, rollback, confirm, watch
+ *	query.c, watch.c	status, releases, rollback, confirm; watch
  */
 #ifndef UPD_MASTER_H
 #define UPD_MASTER_H
@@ -46,6 +48,9 @@ struct host {
 	char	*fingerprint;		/* "SHA256:<hex>" of updater.crt, or
 					 * NULL: nothing is sent to it */
 	char	*serial;		/* hex, of updater.crt */
+	char	*worker;		/* serial of worker.crt, or NULL */
+	char	*san;			/* more names for updater.crt, with
+					 * commas between, or NULL */
 	char	**groups;		/* NULL-terminated */
 	int64_t	 expires;		/* of updater.crt, seconds */
 	int	 revoked;

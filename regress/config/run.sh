@@ -98,6 +98,24 @@ cp "$top/etc/updaterd.conf" shipped.txt && chmod 644 shipped.txt
 "$prog" -n -f shipped.txt >out 2>err
 result $? "the shipped etc/updaterd.conf" err
 
+# Of the README the block that begins with a listener, of the manual those
+# that hold whole agents.
+awk '/^```/ { on = !on; if (!on && text ~ /^listen/) printf "%s", text
+    text = ""; next } on { text = text $0 "\n" }' "$top/README.md" >readme.txt
+[ -s readme.txt ] && "$prog" -n -f readme.txt >out 2>err
+result $? "what README.md has one write" err
+awk '/^\.Bd/ { on = 1; text = ""; next }
+    /^\.Ed/ { if (on && text ~ /(^|\n)agent .*service /)
+	printf "%s", text > ("manual" n++ ".txt"); on = 0; next }
+    on { text = text $0 "\n" }' "$top/updaterd/updaterd.conf.5"
+status=1
+for f in manual*.txt; do
+	[ -s "$f" ] && "$prog" -n -f "$f" >out 2>err
+	status=$?
+	[ $status -eq 0 ] || break
+done
+result $status "the examples in updaterd.conf(5)" err
+
 refused "a missing file" "cannot open" nowhere.txt
 mkdir dir
 refused "a directory" "not a regular file" dir

@@ -4,6 +4,10 @@
 . "${0%/*}/../lib.sh"
 setup
 mk_release r1
+for p in parent net probe; do
+	is "$(tr '\0' '\n' <"/proc/$(process $p)/cmdline" | head -n 1)" \
+	    "updaterd: $p" "ps tells which is $p"
+done
 like "$("$UPDATERD" -V 2>&1)" '[0-9]+\.[0-9]+' "-V"
 t "-n" "$UPDATERD" -n -f "$T/conf"
 "$UPDATERD" -nv -f "$T/conf" > "$T/printed" 2>/dev/null

@@ -3,7 +3,7 @@
  * screen is eighty columns wide, and an answer with missing or odd parts
  * is printed as far as it goes.
  */
-/* LINK: updaterctl/output.o updaterctl/status.o updaterctl/text.o common/util.o */
+/* LINK: updaterctl/output.o updaterctl/status.o common/text.o common/util.o */
 /* LIBS: -ljansson */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -466,10 +466,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(odd_arguments)
 	};
 
-	if (argc >= 3 && strcmp(argv[1], "-T") == 0) {
-		setproctitle_init(argc, argv, environ);
+	if (argc >= 3 && strcmp(argv[1], "-T") == 0)
 		child_main(argc, argv);
-	}
 	log_init("test", 1, 0);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -105,19 +105,21 @@ send_file(enum net_file which, const char *path, char *text)
 	    sizeof(m));
 }
 
+/* arg: set to -1 when one could not be sent. */
 static void
 send_listener(void *arg, int fd, const char *text)
 {
 	struct msg_net_listen	 m;
-	int			 copy;
+	int			 copy, *rv = arg;
 
 	memset(&m, 0, sizeof(m));
 	strlcpy(m.text, text, sizeof(m.text));
-	if ((copy = fcntl(fd, F_DUPFD_CLOEXEC, 3)) == -1)
+	if ((copy = fcntl(fd, F_DUPFD_CLOEXEC, 3)) == -1) {
 		log_warn("pass listening socket to net");
-	else
-		(void)imsgev_compose(&net.proc.iev, IMSG_NET_LISTEN, copy, &m,
-		    sizeof(m));
+		*rv = -1;
+	} else if (imsgev_compose(&net.proc.iev, IMSG_NET_LISTEN, copy, &m,
+	    sizeof(m)) == -1)
+		*rv = -1;
 }
 
 static int
@@ -127,6 +129,7 @@ send_conf(const struct config *c, char *text)
 	struct msg_net_permit	 mp;
 	struct permit_conf	*p;
 	struct imsgev		*iev = &net.proc.iev;
+	int			 sent = 0;
 
 	strlcpy(text, "cannot talk to net", UPD_TEXT_SIZE);
 	memset(&m, 0, sizeof(m));
@@ -154,8 +157,8 @@ send_conf(const struct config *c, char *text)
 		    sizeof(mp)) == -1)
 			return -1;
 	}
-	listen_each(send_listener, NULL);
-	if (imsgev_compose(iev, IMSG_NET_END, -1, NULL, 0) == -1)
+	listen_each(send_listener, &sent);
+	if (sent == -1 || imsgev_compose(iev, IMSG_NET_END, -1, NULL, 0) == -1)
 		return -1;
 	net_state = NET_WAITING;
 	return 0;
@@ -371,9 +374,13 @@ child_again(int fd, short ev, void *arg)
 	char		 text[UPD_TEXT_SIZE];
 
 	env->proc[c->type].restarts++;
-	if (child_start(c) == -1 || (c->type == PROC_NET &&
-	    send_conf(env->conf, text) == -1))
+	if (child_start(c) == -1)
 		log_warnx("start %s again", proc_name(c->type));
+	else if (c->type == PROC_NET && send_conf(env->conf, text) == -1) {
+		/* Half configured it would serve nobody, for ever. */
+		log_warnx("configure %s: %s", proc_name(c->type), text);
+		proc_kill(&c->proc);
+	}
 }
 
 static void

@@ -19,6 +19,7 @@
  */
 #include <sys/types.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -312,6 +313,30 @@ intent_write(int dirfd, const char *name, const struct intent *in)
 		r = file_write(dirfd, file, data, len, FILE_MODE);
 	free(data);
 	return r;
+}
+
+void
+intent_sweep(int dirfd)
+{
+	struct dirent	*de;
+	const char	*dot;
+	DIR		*dir;
+	int		 fd;
+
+	/* not dirfd itself: its offset is shared with every duplicate */
+	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	if ((dir = fdopendir(fd)) == NULL) {
+		close(fd);
+		return;
+	}
+	while ((de = readdir(dir)) != NULL)
+		if (de->d_name[0] == '.' &&
+		    (dot = strrchr(de->d_name, '.')) != NULL &&
+		    strcmp(dot, ".tmp") == 0)
+			(void)unlinkat(dirfd, de->d_name, 0);
+	closedir(dir);
 }
 
 int

@@ -68,7 +68,7 @@ listen_find(const struct listen_conf *lc)
 	return NULL;
 }
 
-/* 0, or -1 with text; nothing is prepared then. */
+/* 0, or -1 with text and errno; nothing is prepared then. */
 int
 listen_prepare(const struct config *conf, char *text)
 {
@@ -81,6 +81,7 @@ listen_prepare(const struct config *conf, char *text)
 	TAILQ_FOREACH(lc, &conf->listeners, entry) {
 		if ((l = calloc(1, sizeof(*l))) == NULL) {
 			strlcpy(text, "out of memory", UPD_TEXT_SIZE);
+			error = ENOMEM;
 			goto fail;
 		}
 		l->ss = lc->ss;
@@ -107,6 +108,7 @@ listen_prepare(const struct config *conf, char *text)
 	return 0;
 fail:
 	listen_abandon();
+	errno = error;
 	return -1;
 }
 

@@ -39,6 +39,7 @@ service_init(const struct service_env *e)
 	senv = *e;
 	memset(&closing, 0, sizeof(closing));
 	contain_setup(senv.run_path);
+	intent_sweep(senv.statefd);
 }
 
 int

@@ -28,6 +28,8 @@
 #include "update.h"
 #include "util.h"
 
+#define LISTEN_MS	3000	/* for sockets of the last run to be free */
+
 struct parent		*env;
 
 static struct event	 ev_hup, ev_term, ev_int, ev_usr1;
@@ -37,6 +39,7 @@ static void		(*reload_done)(void *, const char *);
 static void		*reload_arg;
 static int		 reload_wanted;		/* HUP came during an update */
 static int		 starting = 1;
+static int		 leaving;		/* services are being stopped */
 
 static void	 reload_result(const char *);
 
@@ -222,6 +225,12 @@ fixed_changed(const struct config *a, const struct config *b)
 }
 
 int
+parent_reloading(void)
+{
+	return reload_conf != NULL;
+}
+
+int
 parent_reload(void (*done)(void *, const char *), void *arg, char *text)
 {
 	struct config	*c;
@@ -325,11 +334,15 @@ stop_services(void)
 {
 	struct agent	*a;
 
+	if (leaving)
+		return;
+	leaving = 1;
 	children_stop();
-	/* That a service is stopped now is no verdict on its release. */
+	service_shutdown(env->conf->shutdown_keep, stopped, NULL);
+	/* That a service is stopped now is no verdict on its release.  Only
+	 * now: what is let go must find that nothing is started any more. */
 	TAILQ_FOREACH(a, &env->agents, entry)
 		agent_forget(a);
-	service_shutdown(env->conf->shutdown_keep, stopped, NULL);
 }
 
 /*
@@ -385,6 +398,22 @@ parent_setverbose(int level)
 }
 
 /* --- start ---------------------------------------------------------- */
+
+/* Before the loop.  The net process of a parent that was killed keeps its
+ * sockets for as long as it takes it to notice. */
+static int
+listen_first(const struct config *conf, char *text)
+{
+	static const struct timespec	 pause = { 0, 20 * 1000 * 1000 };
+	uint64_t			 end = time_mono_ms() + LISTEN_MS;
+
+	while (listen_prepare(conf, text) == -1) {
+		if (errno != EADDRINUSE || time_mono_ms() >= end)
+			return -1;
+		(void)nanosleep(&pause, NULL);
+	}
+	return 0;
+}
 
 static void
 serving(const char *text)
@@ -471,7 +500,7 @@ parent_main(struct config *conf, int foreground, int verbose)
 		fatalx("user and unpack user must be two users, not root");
 	if (dirs_open() == -1)
 		exit(1);
-	if (listen_prepare(conf, text) == -1)
+	if (listen_first(conf, text) == -1)
 		fatalx("%s", text);
 	if (!foreground && daemon(0, 0) == -1)
 		fatal("daemon");

@@ -93,6 +93,8 @@ extern struct parent *env;
 void		 parent_main(struct config *, int, int)
 		    __attribute__((noreturn));
 struct agent	*parent_agent(const char *);	/* "" the default one */
+/* 1 while net tries a new configuration: agents may change with it. */
+int		 parent_reloading(void);
 /* Read the configuration again.  0 begun (done is called later with ""),
  * or -1 and text says why not. */
 int		 parent_reload(void (*)(void *, const char *), void *, char *);
@@ -115,7 +117,8 @@ int		 probe_start(struct msg_probe_start *,
 void		 probe_cancel(uint32_t);
 
 /* listen.c: the listening sockets, kept over reloads and restarts of net */
-int		 listen_prepare(const struct config *, char *);	/* 0 or -1 */
+/* 0, or -1 with text and errno. */
+int		 listen_prepare(const struct config *, char *);
 void		 listen_commit(void);	/* the prepared set is in use now */
 void		 listen_abandon(void);	/* forget the prepared set */
 /* fn(arg, fd, text) per socket of the prepared set, or else the current. */

@@ -5,10 +5,12 @@
  *	stop		the services of the agent, planned
  *	flip		previous, then current; fsync of the root
  *	start, probe	verdict
- *	good		<id>.json says good, journal removed: durable; answer
+ *	good		<id>.json says good, a line in the history, journal
+ *			removed: durable; answer.  What cannot be recorded
+ *			is not good.
  *	bad		the old tree is compared with its manifest, journal
  *			ROLLBACK, stop, flip back, start, probe; <id>.json
- *			says failed, journal removed; answer
+ *			says failed, history, journal removed; answer
  *
  * A rollback that was asked for is the same with an old release as target
  * and the comparison first: a release that differs is not started.  When
@@ -32,10 +34,13 @@
 #include "util.h"
 
 #define TAIL_BYTES	(64 * 1024)	/* of services' output in an answer */
+#define FLIP_TRIES	20		/* to move the links back */
+#define FLIP_MS		250		/* between them */
 
 static void	 promote_stop(struct update *);
 static void	 promote_verdict(void *, int, json_t *);
 static void	 go_back(struct update *);
+static void	 back_stopped(void *);
 
 /* --- verify --------------------------------------------------------- */
 
@@ -133,7 +138,6 @@ answer_good(struct update *u)
 	    "roll back" : "recover", u->agent->conf->name, u->rel.id,
 	    u->who.subject, (unsigned long long)(u->t_healthy - u->t_stop));
 	u->agent->last_error[0] = '\0';
-	update_history(u, u->kind == UPDATE_RECOVER ? "updated" : word, 200);
 	update_finish(u, 200, json_pack(
 	    "{s:s, s:o, s:o, s:s, s:o, s:I, s:b, s:o}", "status", word,
 	    "release", r != NULL ? release_json(s, r) : json_null(),
@@ -143,6 +147,12 @@ answer_good(struct update *u)
 	    "health", u->probe != NULL ? json_incref(u->probe) : json_null()));
 }
 
+static int
+bad_status(const struct update *u, int back)
+{
+	return back && u->kind == UPDATE_PUSH ? 409 : 500;
+}
+
 /* The verdict was bad; back says whether the old release is healthy. */
 static void
 answer_bad(struct update *u, int back)
@@ -150,16 +160,13 @@ answer_bad(struct update *u, int back)
 	struct store	*s = u->agent->store;
 	struct release	*cur = store_current(s), *bad;
 	json_t		*d;
-	int		 status;
 
 	u->rolled_back = back;
-	status = back && u->kind == UPDATE_PUSH ? 409 : 500;
 	bad = store_find(s, u->rel.id);
 	log_warnx("release %s of %s is not healthy: %s; %s", u->rel.id,
 	    u->agent->conf->name, u->text, u->journal.from[0] == '\0' ?
 	    "there is no release to go back to" : back ? "went back" :
 	    "went back, and the old release is not healthy either");
-	update_history(u, back ? "rolled_back" : "failed", status);
 	d = json_pack("{s:s, s:s, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:I}",
 	    "error", u->text, "stderr", u->tail != NULL ? u->tail : "",
 	    "rolled_back", back, "phase", u->phase, "healthy", back,
@@ -171,7 +178,8 @@ answer_bad(struct update *u, int back)
 	    "timings", timings(u), "bytes", (json_int_t)u->bytes);
 	if (d != NULL && u->damage[0] != '\0')
 		json_object_set_new(d, "damage", json_string(u->damage));
-	update_finish(u, status, json_pack("{s:o}", "detail", d));
+	update_finish(u, bad_status(u, back), json_pack("{s:o}", "detail",
+	    d));
 }
 
 /* A failure before anything was touched, of a rollback. */
@@ -216,6 +224,7 @@ promote_commit(struct update *u)
 	struct release	*r = &u->rel;
 	int64_t		 now = time_real_us();
 	char		 text[UPD_TEXT_SIZE];
+	int		 e;
 
 	u->phase = "commit";
 	release_newid(s, now, u->sha, u->digest, r->id);
@@ -233,10 +242,13 @@ promote_commit(struct update *u)
 	}
 	u->staged = 0;
 	if (begin_journal(u) == -1) {
+		e = errno;
 		snprintf(text, sizeof(text), "write journal: %s",
-		    strerror(errno));
+		    strerror(e));
+		/* It may be there all the same, only not durable. */
+		(void)journal_remove(s);
 		(void)release_retire(s, r->id);
-		update_fail(u, errno == ENOSPC ? UPD_ENOSPACE : UPD_EIO, "%s",
+		update_fail(u, e == ENOSPC ? UPD_ENOSPACE : UPD_EIO, "%s",
 		    text);
 		return;
 	}
@@ -314,17 +326,25 @@ promote_verdict(void *arg, int healthy, json_t *report)
 	struct store	*s = u->agent->store;
 
 	u->probe = json_incref(report);
-	if (healthy) {
-		u->t_healthy = time_mono_ms();
-		if (release_setstate(s, u->journal.to, RELEASE_GOOD, "") == -1)
-			log_warn("mark release %s good", u->journal.to);
+	u->t_healthy = time_mono_ms();
+	if (healthy && release_setstate(s, u->journal.to, RELEASE_GOOD,
+	    "") == 0) {
+		/* Before the journal goes: a cut between the two writes a
+		 * second line, not none. */
+		update_history(u, u->kind == UPDATE_BACK ? "rolled_back" :
+		    "updated", 200);
 		if (journal_remove(s) == -1)
 			log_warn("remove journal of %s",
 			    u->agent->conf->name);
 		answer_good(u);
 		return;
 	}
-	reasons(report, u->text, sizeof(u->text));
+	if (healthy)	/* nobody may be told what is not on disk */
+		snprintf(u->text, sizeof(u->text), "release %s is healthy, "
+		    "but that cannot be recorded: %s", u->journal.to,
+		    strerror(errno));
+	else
+		reasons(report, u->text, sizeof(u->text));
 	utf8_mend(u->text);
 	go_back(u);
 }
@@ -340,7 +360,12 @@ back_end(struct update *u, int healthy)
 	if (!u->journal.is_rollback && release_setstate(s, u->journal.to,
 	    RELEASE_FAILED, u->text) == -1)
 		log_warn("mark release %s failed", u->journal.to);
-	if (journal_remove(s) == -1)
+	update_history(u, healthy ? "rolled_back" : "failed",
+	    bad_status(u, healthy));
+	if (u->stuck)
+		log_warnx("keep the journal of %s: the next start goes back",
+		    u->agent->conf->name);
+	else if (journal_remove(s) == -1)
 		log_warn("remove journal of %s", u->agent->conf->name);
 	answer_bad(u, healthy);
 }
@@ -352,23 +377,35 @@ back_verdict(void *arg, int healthy, json_t *report)
 
 	u->t_healthy = time_mono_ms();
 	u->probe_back = json_incref(report);
-	back_end(u, healthy);
+	back_end(u, healthy && strcmp(u->agent->store->current,
+	    u->journal.from) == 0);
+}
+
+static void
+back_again(struct update *u)
+{
+	if (!env->stopping)
+		back_stopped(u);
 }
 
 static void
 back_stopped(void *arg)
 {
 	struct update	*u = arg;
+	struct store	*s = u->agent->store;
 	struct journal	*j = &u->journal;
 
-	if (store_flip(u->agent->store, j->from, j->from_prev) == -1) {
-		/* The journal stays: the next start goes back. */
-		log_warn("move the link current of %s back",
-		    u->agent->conf->name);
-		answer_bad(u, 0);
-		return;
+	if (store_flip(s, j->from, j->from_prev) == -1) {
+		log_warn("move the links of %s back", u->agent->conf->name);
+		if (++u->flips < FLIP_TRIES) {
+			update_settimer(u, FLIP_MS, back_again);
+			return;
+		}
+		/* The journal stays: the next start goes back.  Until then
+		 * what the link leads to is better than nothing. */
+		u->stuck = 1;
 	}
-	if (j->from[0] == '\0') {
+	if (s->current[0] == '\0') {
 		back_end(u, 0);
 		return;
 	}
@@ -432,6 +469,7 @@ target_verified(void *arg)
 	if (begin_journal(u) == -1) {
 		snprintf(text, sizeof(text), "write journal: %s",
 		    strerror(errno));
+		(void)journal_remove(u->agent->store);
 		refuse_back(u, text);
 		return;
 	}

@@ -52,7 +52,7 @@ update_push(struct caller *c, const char *agent, uint32_t flags,
     int64_t length, const char *sha, const char *sha256, int input)
 {
 	struct agent	*a;
-	struct update	*u;
+	struct update	*u = NULL;
 	enum upd_error	 error;
 	char		 text[UPD_TEXT_SIZE];
 	int		 out = -1;
@@ -96,6 +96,8 @@ update_push(struct caller *c, const char *agent, uint32_t flags,
 		caller_go(c, out);
 	return;
 refused:
+	if (u != NULL)
+		u->caller = NULL;	/* answered, and freed */
 	if (input != -1)
 		close(input);
 }
@@ -152,9 +154,8 @@ void
 update_netabort(struct imsgev *iev, const struct msg_update_abort *m)
 {
 	caller_cancel(iev, m->id);	/* net has answered by itself */
-	if (up.caller == NULL || up.caller->id != m->id)
-		return;
-	if (up.state == UPDATE_RECEIVING && !up.local && up.caller->iev == NULL)
+	if (up.state == UPDATE_RECEIVING && !up.local && up.caller != NULL &&
+	    up.caller->id == m->id && up.caller->iev == NULL)
 		update_fail(&up, m->error, "%s", m->text);
 }
 

@@ -89,9 +89,10 @@ undo(struct agent *a, const struct journal *j, const char *text)
 	if (!j->is_rollback && j->phase == JOURNAL_ROLLBACK &&
 	    store_find(a->store, j->to) != NULL)
 		(void)release_setstate(a->store, j->to, RELEASE_FAILED, text);
+	/* Rather written twice, after another cut, than not at all. */
+	record(a, j, "undone", text);
 	if (journal_remove(a->store) == -1)
 		log_warn("remove journal of %s", a->conf->name);
-	record(a, j, "undone", text);
 }
 
 static void

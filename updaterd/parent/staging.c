@@ -183,7 +183,8 @@ staging_close(struct staging *st)
 /* --- the sweep ------------------------------------------------------ */
 
 struct sweep {
-	int		  relfd;
+	int		  relfd;	/* our own: the store may go first */
+	int		  again;	/* the task was lost once */
 	const char	 *except;	/* staging to be left, or NULL */
 	char		 *root;
 	char		**names;	/* to be removed by the task */
@@ -200,6 +201,8 @@ sweep_free(struct sweep *sw)
 
 	if (sw == NULL)
 		return;
+	if (sw->relfd != -1)
+		close(sw->relfd);
 	for (i = 0; i < sw->n; i++)
 		free(sw->names[i]);
 	free(sw->names);
@@ -425,6 +428,13 @@ sweep_done(void *arg, const struct task_result *r)
 {
 	struct sweep	*sw = arg;
 
+	/* Names are never used twice: it may just be done again. */
+	if (r->error != UPD_OK && !sw->again) {
+		sw->again = 1;
+		if (task_start("sweep", sweep_work, sw, &sw->relfd, 1,
+		    sweep_done, sw) != NULL)
+			return;
+	}
 	if (r->error != UPD_OK)
 		log_warnx("remove old files of %s: %s: %s", sw->root,
 		    r->path[0] ? r->path : upd_strerror(r->error), r->text);
@@ -461,15 +471,16 @@ store_sweep(struct store *s, const char *except, void (*done)(void *),
 {
 	struct sweep	*sw;
 
-	if ((sw = calloc(1, sizeof(*sw))) == NULL ||
+	if ((sw = calloc(1, sizeof(*sw))) != NULL)
+		sw->relfd = fcntl(s->relfd, F_DUPFD_CLOEXEC, 3);
+	if (sw == NULL || sw->relfd == -1 ||
 	    (sw->root = strdup(s->root)) == NULL) {
 		log_warn("sweep %s", s->root);
-		free(sw);
+		sweep_free(sw);
 		if (done != NULL)
 			done(arg);
 		return;
 	}
-	sw->relfd = s->relfd;
 	sw->except = except;
 	sw->done = done;
 	sw->arg = arg;

@@ -428,6 +428,9 @@ link_set(struct store *s, const char *name, const char *id, char *now)
 {
 	char	 target[LINK_SIZE];
 
+	/* Nothing to do must not need room for a new link. */
+	if (id[0] != '\0' && strcmp(id, now) == 0)
+		return 0;
 	if (id[0] == '\0') {
 		if (unlinkat(s->rootfd, name, 0) == -1 && errno != ENOENT)
 			return -1;

@@ -196,6 +196,11 @@ update_admit(struct caller *c, const char *name)
 		caller_error(c, UPD_EIO, a->text);
 		return NULL;
 	}
+	/* The agent may go, and be freed, with the old configuration. */
+	if (parent_reloading()) {
+		caller_error(c, UPD_EBUSY, "a reload is under way; try again");
+		return NULL;
+	}
 	if (up.state != UPDATE_IDLE) {
 		busy_text(text, sizeof(text));
 		caller_error(c, UPD_EBUSY, text);

@@ -85,6 +85,8 @@ struct update {
 	json_t			*probe_back;	/* of the one gone back to */
 	char			*tail;		/* services' output */
 	char			 damage[UPD_TEXT_SIZE];	/* of `from` */
+	uint32_t		 flips;		/* tries to go back */
+	int			 stuck;		/* links could not go back */
 
 	/* verdict */
 	enum upd_error		 error;

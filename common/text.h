@@ -2,8 +2,8 @@
  * Text for people: escaping of what came from elsewhere, durations, tables
  * on eighty columns, and careful access to JSON.
  */
-#ifndef UPD_CTL_TEXT_H
-#define UPD_CTL_TEXT_H
+#ifndef UPD_TEXT_H
+#define UPD_TEXT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,486 @@
+/*
+ * One host of a rollout.
+ *
+ *	WAIT -> PUSH -> (SELF) -> END
+ *
+ * A push whose end is not known (the connection was lost, or an earlier run
+ * of ours was killed) is never simply repeated: the host is ASKed.  While an
+ * update is in flight there one waits; then the archive is active, or it
+ * failed, or it never arrived whole and is pushed again.  What the host says
+ * holds whatever the record says.
+ *
+ * Taking back asks first, too: a host goes back only as long as it is our
+ * archive that is active.
+ */
+#include <sys/types.h>
+#include <sys/time.h>
+
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "rollout.h"
+#include "show.h"
+#include "text.h"
+
+#define BUSY_WAIT	2		/* seconds before the second try of a
+					 * push that was answered 423 */
+#define ASK_WAIT	1		/* seconds between two questions */
+#define ASK_MAX		3600		/* questions while one is in flight */
+#define ASK_TIMEOUT	30		/* seconds for an answer */
+#define CLOCKS_APART	300		/* seconds that a host's clock and ours
+					 * may differ */
+
+static void	 push(struct target *);
+static void	 ask(struct target *);
+static void	 ask_done(struct request *);
+
+/* --- small things ----------------------------------------------------- */
+
+static void
+phase(struct target *t, const char *name)
+{
+	struct phase	*p;
+
+	if (t->nphases > 0 &&
+	    strcmp(t->phases[t->nphases - 1].name, name) == 0)
+		return;
+	if (t->nphases == PHASES_MAX)
+		t->nphases--;		/* the last is the one that counts */
+	p = &t->phases[t->nphases++];
+	strlcpy(p->name, name, sizeof(p->name));
+	p->ms = rollout_ms(t->ro);
+	show_target(t->ro->show, t, name);
+}
+
+/* What the host says is wrong, on one line. */
+static const char *
+detail_of(const json_t *answer)
+{
+	const json_t	*d = json_object_get(answer, "detail");
+
+	if (json_is_string(d))
+		return json_string_value(d);
+	return js_str(d, "error");
+}
+
+static void
+take_answer(struct target *t)
+{
+	const char	*why;
+
+	json_decref(t->answer);
+	t->answer = json_incref(t->req.answer);
+	t->status = t->req.status;
+	if (t->req.end != REQUEST_ANSWER)
+		strlcpy(t->detail, t->req.text, sizeof(t->detail));
+	else if (t->status >= 300) {
+		why = detail_of(t->answer);
+		snprintf(t->detail, sizeof(t->detail), "%d: %.480s", t->status,
+		    why != NULL ? why : "no reason given");
+	} else
+		t->detail[0] = '\0';
+}
+
+static void
+end(struct target *t)
+{
+	t->state = TARGET_END;
+	t->ms = (uint32_t)((time_mono_us() - t->begun_us) / 1000);
+	phase(t, t->self != OUTCOME_NONE ? outcome_name(t->self) :
+	    outcome_name(t->agent));
+	rollout_ended(t);
+}
+
+static void
+pause_over(int fd, short event, void *arg)
+{
+	struct target	*t = arg;
+
+	if (t->unsure || t->back)
+		ask(t);
+	else
+		push(t);
+}
+
+static void
+pause_for(struct target *t, int seconds)
+{
+	struct timeval	 tv = { seconds, 0 };
+
+	t->state = TARGET_PAUSE;
+	evtimer_set(&t->timer, pause_over, t);
+	evtimer_add(&t->timer, &tv);
+}
+
+static void
+on_event(struct request *r, const char *event, uint64_t bytes)
+{
+	phase(r->arg, event);
+}
+
+static void
+on_again(struct request *r, uint32_t ms)
+{
+	struct target	*t = r->arg;
+	char		 text[UPD_TEXT_SIZE + 40];
+
+	snprintf(text, sizeof(text), "not reached, again in %u.%u s: %s",
+	    ms / 1000, ms % 1000 / 100, r->text);
+	show_target(t->ro->show, t, text);
+}
+
+/* The path malloced, or the end of the program. */
+static char *
+make_path(const struct target *t, const char *what)
+{
+	const char	*agent = t->ro->plan.agent;
+	char		*path;
+	int		 n;
+
+	if (agent != NULL)
+		n = asprintf(&path, "/agents/%s%s", agent, what);
+	else
+		n = asprintf(&path, "%s", what);
+	if (n == -1)
+		err(1, NULL);
+	return path;
+}
+
+static void
+send_request(struct target *t, const char *method, char *path,
+    void (*done)(struct request *))
+{
+	struct request	*r = &t->req;
+
+	request_free(r);
+	memset(r, 0, sizeof(*r));
+	r->host = &t->host;
+	r->method = method;
+	r->path = path;
+	r->retries = t->ro->plan.retries;
+	r->event = on_event;
+	r->again = on_again;
+	r->done = done;
+	r->arg = t;
+	if (t->state == TARGET_PUSH || t->state == TARGET_SELF) {
+		r->body = &t->ro->plan.pack;
+		r->events = 1;
+	} else if (t->state == TARGET_ASK)
+		r->timeout = ASK_TIMEOUT;
+	client_start(t->ro->client, r);
+}
+
+/* Neither an answer nor lost: what is it? */
+static enum outcome
+no_answer(enum request_end how)
+{
+	if (how == REQUEST_DISTRUST)
+		return OUTCOME_DISTRUSTED;
+	return how == REQUEST_REFUSED ? OUTCOME_FAILED : OUTCOME_UNREACHABLE;
+}
+
+/* --- the updater itself ----------------------------------------------- */
+
+static void
+self_done(struct request *r)
+{
+	struct target	*t = r->arg;
+	char		 why[UPD_TEXT_SIZE];
+
+	take_answer(t);
+	if (r->end == REQUEST_ANSWER && r->status == 200)
+		t->self = OUTCOME_UPDATED;
+	else {
+		t->self = r->end == REQUEST_ANSWER ? OUTCOME_FAILED :
+		    no_answer(r->end);
+		strlcpy(why, t->detail, sizeof(why));
+		snprintf(t->detail, sizeof(t->detail), "self: %.500s", why);
+	}
+	(void)record_event(t->ro, t, "self");
+	end(t);
+}
+
+static void
+push_self(struct target *t)
+{
+	const struct plan	*p = &t->ro->plan;
+	char			*path;
+
+	if (asprintf(&path, "/update-self?sha=%s&sha256=%s&confirm_self=true",
+	    p->sha, p->pack.sha256) == -1)
+		err(1, NULL);
+	t->state = TARGET_SELF;
+	phase(t, "self");
+	send_request(t, "POST", path, self_done);
+}
+
+/* --- the agent -------------------------------------------------------- */
+
+/* The agent's part has this outcome. */
+static void
+agent_ended(struct target *t, enum outcome outcome)
+{
+	t->agent = outcome;
+	if (record_event(t->ro, t, outcome_name(outcome)) == 0 &&
+	    t->ro->plan.self && !t->ro->plan.dry_run &&
+	    !outcome_isbad(outcome)) {
+		push_self(t);
+		return;
+	}
+	end(t);
+}
+
+static void
+answered(struct target *t)
+{
+	const json_t	*d;
+
+	if (t->status == 200) {
+		if (t->ro->plan.dry_run)
+			agent_ended(t, OUTCOME_DRY);
+		else
+			agent_ended(t, js_true(t->answer, "unchanged") ?
+			    OUTCOME_UNCHANGED : OUTCOME_UPDATED);
+		return;
+	}
+	/* Somebody else's, or ours of a run that was killed. */
+	if (t->status == 423 && (t->unsure ? t->busy++ < ASK_MAX :
+	    t->busy++ == 0)) {
+		phase(t, "busy");
+		pause_for(t, BUSY_WAIT);
+		return;
+	}
+	d = json_object_get(t->answer, "detail");
+	agent_ended(t, js_true(d, "rolled_back") ? OUTCOME_ROLLED_BACK :
+	    OUTCOME_FAILED);
+}
+
+static void
+push_done(struct request *r)
+{
+	struct target	*t = r->arg;
+
+	take_answer(t);
+	if (r->end == REQUEST_ANSWER)
+		answered(t);
+	else if (r->end == REQUEST_LOST && !t->ro->plan.dry_run) {
+		t->tries++;
+		t->unsure = 1;
+		phase(t, "lost");
+		ask(t);
+	} else
+		agent_ended(t, no_answer(r->end));
+}
+
+static void
+push(struct target *t)
+{
+	const struct plan	*p = &t->ro->plan;
+	char			*what, *path;
+
+	if (asprintf(&what, "/update?sha256=%s%s%s%s%s", p->pack.sha256,
+	    p->sha[0] ? "&sha=" : "", p->sha, p->force ? "&force=true" : "",
+	    p->dry_run ? "&dry_run=true" : "") == -1)
+		err(1, NULL);
+	path = make_path(t, what);
+	free(what);
+	t->state = TARGET_PUSH;
+	phase(t, "connecting");
+	send_request(t, "PUT", path, push_done);
+}
+
+/* --- asking ----------------------------------------------------------- */
+
+/* Our agent in the answer of /status, or NULL. */
+static const json_t *
+find_agent(const struct target *t, const json_t *status)
+{
+	const json_t	*list = json_object_get(status, "agents"), *a;
+	const char	*name = t->ro->plan.agent;
+	size_t		 i;
+
+	json_array_foreach(list, i, a)
+		if (strcmp(js_text(a, "name"), name ? name : "default") == 0)
+			return a;
+	return name == NULL && json_array_size(list) == 1 ?
+	    json_array_get(list, 0) : NULL;
+}
+
+static int
+is_ours(const struct target *t, const json_t *agent, const char *slot)
+{
+	return strcmp(js_text(json_object_get(agent, slot), "sha256"),
+	    t->ro->plan.pack.sha256) == 0;
+}
+
+/*
+ * It is active.  Whether it was so before we came decides whether the host
+ * may be taken back: a release installed well before the push began was.
+ */
+static void
+found_active(struct target *t, const json_t *agent)
+{
+	const json_t	*r = json_object_get(agent, "release");
+	time_t		 at = text_time(js_str(r, "installed_at"));
+
+	strlcpy(t->detail, "found active", sizeof(t->detail));
+	agent_ended(t, at != -1 && at < t->begun_at - CLOCKS_APART ?
+	    OUTCOME_UNCHANGED : OUTCOME_UPDATED);
+}
+
+static void
+back_ended(struct target *t, int done)
+{
+	char	 why[UPD_TEXT_SIZE];
+
+	t->back_done = 1;
+	if (done)
+		t->agent = OUTCOME_UNDONE;
+	else {
+		strlcpy(why, t->detail, sizeof(why));
+		snprintf(t->detail, sizeof(t->detail), "cannot be taken back: "
+		    "%.460s", why);
+	}
+	(void)record_event(t->ro, t, done ? outcome_name(OUTCOME_UNDONE) :
+	    "not-undone");
+	end(t);
+}
+
+static void
+back_done(struct request *r)
+{
+	struct target	*t = r->arg;
+
+	take_answer(t);
+	if (r->end == REQUEST_ANSWER && r->status == 200)
+		back_ended(t, 1);
+	else if (r->end == REQUEST_ANSWER && r->status == 423 &&
+	    t->busy++ < ASK_MAX)
+		pause_for(t, BUSY_WAIT);
+	else if (r->end == REQUEST_LOST && t->tries++ < t->ro->plan.retries)
+		ask(t);
+	else
+		back_ended(t, 0);
+}
+
+static void
+told_back(struct target *t, const json_t *agent)
+{
+	if (!is_ours(t, agent, "release")) {
+		strlcpy(t->detail, "taken back", sizeof(t->detail));
+		back_ended(t, 1);
+		return;
+	}
+	t->state = TARGET_BACK;
+	phase(t, "taking back");
+	send_request(t, "POST", make_path(t, "/rollback"), back_done);
+}
+
+static void
+told(struct target *t, const json_t *agent)
+{
+	const char	*why;
+
+	if (t->back)
+		told_back(t, agent);
+	else if (is_ours(t, agent, "release"))
+		found_active(t, agent);
+	else if (is_ours(t, agent, "failed")) {
+		why = js_str(agent, "error");
+		strlcpy(t->detail, why != NULL ? why : "the release failed "
+		    "there", sizeof(t->detail));
+		agent_ended(t, OUTCOME_ROLLED_BACK);
+	} else if (t->tries > t->ro->plan.retries)
+		agent_ended(t, OUTCOME_UNREACHABLE);
+	else {
+		/* An answer of 423 would mean ours, still on its way. */
+		push(t);
+	}
+}
+
+static void
+ask_done(struct request *r)
+{
+	struct target	*t = r->arg;
+	const json_t	*agent;
+
+	if (r->end != REQUEST_ANSWER || r->status != 200) {
+		take_answer(t);
+		if (t->back)
+			back_ended(t, 0);
+		else
+			agent_ended(t, r->end == REQUEST_ANSWER ?
+			    OUTCOME_FAILED : no_answer(r->end));
+		return;
+	}
+	if (json_is_object(json_object_get(r->answer, "update")) &&
+	    t->busy++ < ASK_MAX) {
+		pause_for(t, ASK_WAIT);
+		return;
+	}
+	if ((agent = find_agent(t, r->answer)) == NULL) {
+		strlcpy(t->detail, "the host has no such agent",
+		    sizeof(t->detail));
+		if (t->back)
+			back_ended(t, 0);
+		else
+			agent_ended(t, OUTCOME_FAILED);
+		return;
+	}
+	told(t, agent);
+}
+
+static void
+ask(struct target *t)
+{
+	char	*path = strdup("/status");
+
+	if (path == NULL)
+		err(1, NULL);
+	t->state = TARGET_ASK;
+	phase(t, "asking");
+	send_request(t, "GET", path, ask_done);
+}
+
+/* --- from the rollout ------------------------------------------------- */
+
+void
+deliver_begin(struct target *t)
+{
+	t->begun_us = time_mono_us();
+	t->busy = t->tries = 0;
+	if (!t->begun) {
+		t->begun = 1;
+		t->begun_at = (int64_t)time(NULL);
+	}
+	/* Its agent's part is done, its own is not. */
+	if (t->agent != OUTCOME_NONE && !outcome_isbad(t->agent))
+		push_self(t);
+	else if (t->unsure)
+		ask(t);
+	else
+		push(t);
+}
+
+void
+deliver_back(struct target *t)
+{
+	if (t->begun_us == 0)
+		t->begun_us = time_mono_us();
+	t->back = 1;
+	t->busy = t->tries = 0;
+	ask(t);
+}
+
+void
+deliver_free(struct target *t)
+{
+	if (t->state == TARGET_PAUSE)
+		evtimer_del(&t->timer);
+	request_free(&t->req);
+	json_decref(t->answer);
+	t->answer = NULL;
+}
