@@ -3,6 +3,8 @@
 #	make			build updaterd, updaterctl and updatermaster
 #	make deps		install what is missing to build and to test
 #	make check		all tests (as root)
+#	make fault		kills and errors at every step, attacks, lies:
+#				the better part of an hour
 #	make demo		see it work, in seconds (as root)
 #	make install		DESTDIR= PREFIX=/usr/local
 #	make lint bench clean uninstall
@@ -98,12 +100,14 @@ UPDATERCTL=	common/error.o common/log.o common/proto.o common/text.o \
 UPDATERMASTER=	common/error.o common/log.o common/proto.o common/text.o \
 		common/util.o ${OS_COMMON} updatermaster/bundle.o \
 		updatermaster/ca.o updatermaster/choose.o \
-		updatermaster/client.o updatermaster/deliver.o \
+		updatermaster/client.o updatermaster/crl.o \
+		updatermaster/deliver.o \
 		updatermaster/enroll.o updatermaster/gitsha.o \
 		updatermaster/hosts.o updatermaster/ignore.o \
 		updatermaster/inventory.o updatermaster/keypair.o \
 		updatermaster/listing.o updatermaster/pack.o \
-		updatermaster/packing.o updatermaster/push.o \
+		updatermaster/packing.o updatermaster/pem.o \
+		updatermaster/push.o \
 		updatermaster/query.o updatermaster/record.o \
 		updatermaster/report.o updatermaster/rollout.o \
 		updatermaster/secrets.o updatermaster/show.o \
@@ -127,10 +131,15 @@ deps:
 
 check:
 	@sh regress/deps.sh build check
-	@${MAKE} programs regress/agent/agent
+	@${MAKE} programs regress/agent/agent ${OS_FAULT}
 	@env MAKE="${MAKE}" CC="${CC}" CFLAGS="${CFLAGS}" \
 	    LDFLAGS="${LDFLAGS}" DEFLATE="${DEFLATE}" TEST_CFLAGS="${ALL_CFLAGS}" \
 	    TEST_LIBS="${ALL_LDFLAGS} ${OS_LIBS}" sh regress/run.sh ${TESTS}
+
+fault:
+	@sh regress/deps.sh build check
+	@${MAKE} programs regress/agent/agent ${OS_FAULT}
+	@env FULL=1 FAULT_POINTS=0 prove -v -e '' regress/fault/*.sh
 
 demo:
 	@sh regress/deps.sh build demo
@@ -150,12 +159,19 @@ lint:
 
 install: all
 	mkdir -p ${DESTDIR}${PREFIX}/sbin ${DESTDIR}${MANDIR}/man5 \
-	    ${DESTDIR}${MANDIR}/man8 ${DESTDIR}${EXAMPLESDIR}
+	    ${DESTDIR}${MANDIR}/man8 ${DESTDIR}${EXAMPLESDIR} \
+	    ${DESTDIR}${BASHDIR} ${DESTDIR}${ZSHDIR}
 	install -m 0755 updaterd/updaterd updaterctl/updaterctl \
-	    ${DESTDIR}${PREFIX}/sbin/
+	    updatermaster/updatermaster ${DESTDIR}${PREFIX}/sbin/
+	for p in updaterd updaterctl updatermaster; do \
+		install -m 0644 etc/completions/$$p.bash \
+		    ${DESTDIR}${BASHDIR}/$$p && \
+		install -m 0644 etc/completions/_$$p ${DESTDIR}${ZSHDIR}/ || \
+		exit 1; \
+	done
 	install -m 0644 updaterd/updaterd.conf.5 ${DESTDIR}${MANDIR}/man5/
 	install -m 0644 updaterd/updaterd.8 updaterctl/updaterctl.8 \
-	    ${DESTDIR}${MANDIR}/man8/
+	    updatermaster/updatermaster.8 ${DESTDIR}${MANDIR}/man8/
 	install -m 0644 etc/updaterd.conf etc/updaterd.rc \
 	    ${DESTDIR}${EXAMPLESDIR}/
 	@case ${OS} in Linux) ${MAKE} install-systemd;; esac
@@ -174,9 +190,15 @@ install-systemd:
 uninstall:
 	rm -f ${DESTDIR}${PREFIX}/sbin/updaterd \
 	    ${DESTDIR}${PREFIX}/sbin/updaterctl \
+	    ${DESTDIR}${PREFIX}/sbin/updatermaster \
 	    ${DESTDIR}${MANDIR}/man5/updaterd.conf.5 \
 	    ${DESTDIR}${MANDIR}/man8/updaterd.8 \
 	    ${DESTDIR}${MANDIR}/man8/updaterctl.8 \
+	    ${DESTDIR}${MANDIR}/man8/updatermaster.8 \
+	    ${DESTDIR}${BASHDIR}/updaterd ${DESTDIR}${BASHDIR}/updaterctl \
+	    ${DESTDIR}${BASHDIR}/updatermaster \
+	    ${DESTDIR}${ZSHDIR}/_updaterd ${DESTDIR}${ZSHDIR}/_updaterctl \
+	    ${DESTDIR}${ZSHDIR}/_updatermaster \
 	    ${DESTDIR}${EXAMPLESDIR}/updaterd.conf \
 	    ${DESTDIR}${EXAMPLESDIR}/updaterd.rc \
 	    ${DESTDIR}${UNITDIR}/updaterd.service \
@@ -187,10 +209,11 @@ uninstall:
 clean:
 	find common updaterd updaterctl updatermaster regress -name '*.o' \
 	    -exec rm -f {} +
+	find common updaterd regress -name '*.to' -exec rm -f {} +
 	find regress/unit -name 'test_*' ! -name '*.*' -exec rm -f {} +
 	rm -f updaterd/updaterd updaterd/parse.c updaterctl/updaterctl \
 	    updatermaster/updatermaster \
-	    regress/agent/agent regress/archive/drive .buildflags
+	    regress/agent/agent ${OS_FAULT} regress/archive/drive .buildflags
 
 # --- how it is built; `make -n` shows the whole commands ---------------
 
@@ -209,6 +232,49 @@ updatermaster/updatermaster: ${UPDATERMASTER}
 	@echo "ld $@"
 	@${CC} -o $@ ${UPDATERMASTER} ${ALL_LDFLAGS} ${OS_MASTERLIBS}
 
+regress/fault/tracer: regress/fault/tracer.c ${FLAGS}
+	@echo "cc $@"
+	@${CC} -o $@ ${ALL_CFLAGS} regress/fault/tracer.c ${ALL_LDFLAGS} \
+	    ${OS_LIBS}
+
+regress/fault/nomem: ${UPDATERD} regress/fault/nomem.c
+	@echo "cc $@"
+	@${CC} -o $@ ${ALL_CFLAGS} regress/fault/nomem.c ${UPDATERD} \
+	    ${ALL_LDFLAGS} ${OS_LIBS}
+
+# The daemon that faults are tried on: where a source has something for
+# -DSANDBOX_TEST it is compiled once more, the rest is that of the daemon.
+FAULT_TO=	common/compat/sandbox-linux.to common/compat/seccomp-linux.to \
+		regress/fault/attack.to updaterd/parent/children.to \
+		updaterd/parent/health.to updaterd/parent/receive.to \
+		updaterd/proc.to updaterd/sandbox.to
+FAULT_O=	common/compat/imsg.o common/error.o common/proto.o \
+		common/util.o
+LIAR=		regress/fault/liar.c regress/fault/liar_net.c \
+		regress/fault/liar_work.c ${FAULT_O}
+
+regress/fault/updaterd: ${UPDATERD} ${FAULT_TO}
+	@echo "ld $@"
+	@${CC} -o $@ ${FAULT_TO} `for o in ${UPDATERD}; do case \
+	    " ${FAULT_TO} " in *" $${o%.o}.to "*) ;; *) echo $$o;; esac; \
+	    done` ${ALL_LDFLAGS} ${OS_LIBS}
+
+regress/fault/liar: ${LIAR} regress/fault/liar.h
+	@echo "cc $@"
+	@${CC} -o $@ ${ALL_CFLAGS} ${LIAR} ${ALL_LDFLAGS} ${OS_LIBS}
+
+regress/fault/suid: regress/fault/suid.c regress/fault/attack.h ${FLAGS}
+	@echo "cc $@"
+	@${CC} -o $@ ${ALL_CFLAGS} regress/fault/suid.c ${ALL_LDFLAGS}
+
+regress/fault/confine: regress/fault/confine.c ${FAULT_O} \
+	regress/fault/attack.h
+	@echo "cc $@"
+	@${CC} -o $@ ${ALL_CFLAGS} regress/fault/confine.c ${FAULT_O} \
+	    ${ALL_LDFLAGS} ${OS_LIBS}
+
+${FAULT_TO}: ${HDRS} regress/fault/attack.h ${FLAGS}
+
 regress/agent/agent: regress/agent/agent.c ${FLAGS}
 	@echo "cc $@"
 	@${CC} -o $@ ${ALL_CFLAGS} regress/agent/agent.c ${ALL_LDFLAGS} \
@@ -225,10 +291,14 @@ updaterd/parse.o: updaterd/parse.c
 ${UPDATERD} ${UPDATERCTL} ${UPDATERMASTER}: ${HDRS} ${FLAGS}
 
 .SUFFIXES:
-.SUFFIXES: .c .o
+.SUFFIXES: .c .o .to
 .c.o:
 	@echo "cc $@"
 	@${CC} ${ALL_CFLAGS} -c -o $@ $<
 
-.PHONY: all deps check demo bench lint install install-systemd uninstall \
+.c.to:
+	@echo "cc $@"
+	@${CC} ${ALL_CFLAGS} -Iregress/fault -DSANDBOX_TEST -c -o $@ $<
+
+.PHONY: all deps check fault demo bench lint install install-systemd uninstall \
 	clean programs

@@ -2,8 +2,9 @@
  * An imsg channel in the libevent loop.
  *
  * Invariants: the read event is armed while the channel is open, but for a
- * pause when no descriptor is free (receiving one would lose it); the write
- * event is armed while something is queued.  Callbacks may close the
+ * pause when no descriptor is free (receiving one would lose it) or while
+ * the peer leaves too much of ours unread; the write event is armed while
+ * something is queued.  Callbacks may close the
  * channel, and then free or reuse the struct: the dispatcher leaves a flag
  * on its stack that imsgev_close() sets, and looks at nothing else after a
  * callback.  A peer that has closed its end is reported only after its
@@ -45,11 +46,17 @@ arm(struct imsgev *iev, short events)
 }
 
 static short
-wanted(struct imsgev *iev, short read)
+wanted(struct imsgev *iev)
 {
-	if (!iev->deaf && imsgbuf_queuelen(&iev->ibuf) > 0)
-		return read | EV_WRITE;
-	return read;
+	uint32_t	 queued;
+	short		 events = 0;
+
+	queued = iev->deaf ? 0 : imsgbuf_queuelen(&iev->ibuf);
+	if (!iev->paused && (iev->queue_max == 0 || queued <= iev->queue_max))
+		events |= EV_READ;
+	if (queued > 0)
+		events |= EV_WRITE;
+	return events;
 }
 
 static void
@@ -81,7 +88,8 @@ resume(int fd, short event, void *arg)
 {
 	struct imsgev	*iev = arg;
 
-	if (arm(iev, wanted(iev, EV_READ)) == -1) {
+	iev->paused = 0;
+	if (arm(iev, wanted(iev)) == -1) {
 		log_warn("cannot watch channel");
 		fail(iev, 1);
 	}
@@ -93,7 +101,8 @@ pause_reading(struct imsgev *iev)
 	struct timeval	 tv = { 0, PAUSE_MS * 1000 };
 
 	log_debug("wait for a free descriptor");
-	if (arm(iev, wanted(iev, 0)) == -1)
+	iev->paused = 1;
+	if (arm(iev, wanted(iev)) == -1)
 		return -1;
 	return evtimer_add(&iev->pause, &tv);
 }
@@ -170,7 +179,7 @@ dispatch(int fd, short event, void *arg)
 			return;
 		}
 	}
-	if (arm(iev, wanted(iev, iev->events & EV_READ)) == -1) {
+	if (arm(iev, wanted(iev)) == -1) {
 		log_warn("cannot watch channel");
 		fail(iev, 1);
 	}
@@ -198,6 +207,12 @@ imsgev_init(struct imsgev *iev, int fd, int fdpass,
 	return 0;
 }
 
+void
+imsgev_queuemax(struct imsgev *iev, uint32_t n)
+{
+	iev->queue_max = n;
+}
+
 int
 imsgev_compose2(struct imsgev *iev, uint32_t type, int fd, const void *data,
     size_t len, const void *more, size_t morelen)
@@ -222,7 +237,7 @@ imsgev_compose2(struct imsgev *iev, uint32_t type, int fd, const void *data,
 			close(fd);
 		return -1;
 	}
-	if (arm(iev, wanted(iev, iev->events & EV_READ)) == -1) {
+	if (arm(iev, wanted(iev)) == -1) {
 		log_warn("cannot send %s message", imsg_name(type));
 		return -1;
 	}
@@ -243,7 +258,7 @@ imsgev_flush(struct imsgev *iev)
 		return;
 	if (imsgbuf_flush(&iev->ibuf) == -1)
 		iev->deaf = 1;
-	(void)arm(iev, wanted(iev, iev->events & EV_READ));
+	(void)arm(iev, wanted(iev));
 }
 
 void

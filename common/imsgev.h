@@ -19,6 +19,9 @@ struct imsgev {
 	short		 events;
 	int		 open;
 	int		 deaf;		/* the peer takes no more from us */
+	int		 paused;	/* not reading: no descriptor free */
+	uint32_t	 queue_max;	/* not reading either while more
+					 * messages wait to go; 0: no limit */
 	int		*closed;	/* tells the dispatcher of a close */
 	void		*arg;
 	/* Called per message.  Return 0, or -1: the peer broke the
@@ -36,6 +39,12 @@ struct imsgev {
 int	 imsgev_init(struct imsgev *, int, int,
 	    int (*)(struct imsgev *, struct imsg *, void *),
 	    void (*)(struct imsgev *, int, void *), void *);
+/*
+ * Read nothing from a peer that leaves more than so many messages of ours
+ * unread: who asks without listening would fill our memory with answers.
+ * For one end of a channel only, else both might wait for the other.
+ */
+void	 imsgev_queuemax(struct imsgev *, uint32_t);
 /* Queue one message; fd -1 or handed over (closed on failure, too).  0, or
  * -1 (logged).  What is queued for a peer that has closed its end is
  * dropped: dead() follows from the loop. */

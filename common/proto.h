@@ -122,6 +122,8 @@ enum imsg_type {
 	/* parent and inflate */
 	IMSG_INFLATE_START,	/* struct msg_inflate_start + read end */
 	IMSG_INFLATE_OUT,	/* no payload + write end; work begins */
+	IMSG_INFLATE_PROGRESS,	/* struct msg_inflate_progress, now and then
+				 * while bytes move */
 	IMSG_INFLATE_DONE,	/* struct msg_inflate_done; then exit 0 */
 	IMSG_INFLATE_FAIL,	/* struct msg_fail; then exit 1 */
 
@@ -308,6 +310,12 @@ struct msg_inflate_start {
 	uint64_t	max_out;		/* bytes of tar at most */
 	uint32_t	hash;			/* 1: SHA-256 of the input */
 	uint32_t	pad;
+};
+
+#define UPD_PROGRESS_MS	500		/* between two, at least */
+struct msg_inflate_progress {
+	uint64_t	in;			/* bytes read so far */
+	uint64_t	out;			/* bytes of tar passed on */
 };
 
 enum archive_format {

@@ -408,3 +408,17 @@ js_true(const json_t *o, const char *key)
 {
 	return json_is_true(json_object_get(o, key));
 }
+
+json_t *
+js_make(const char *text)
+{
+	json_t	*v = json_string(text);
+	char	*e;
+
+	if (v != NULL)
+		return v;
+	e = text_escape(text, 1);
+	v = json_string(e);
+	free(e);
+	return v;
+}

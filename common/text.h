@@ -79,6 +79,9 @@ void		 table_print(struct screen *, int, struct table *);
 const char	*js_str(const json_t *, const char *);
 json_int_t	 js_int(const json_t *, const char *, json_int_t);
 int		 js_true(const json_t *, const char *);
+/* A string of JSON; bytes that are not UTF-8 come out escaped.  The caller
+ * owns it; NULL when out of memory. */
+json_t		*js_make(const char *);
 /* "" with a missing one. */
 const char	*js_text(const json_t *, const char *);
 

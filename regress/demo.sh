@@ -2,6 +2,10 @@
 # `make demo`: see updaterd work, from an empty host to a rollback, in
 # seconds.  Everything it makes is in one temporary directory and goes
 # away at the end, with the users if they were not there before.
+if [ "$(id -u)" != 0 ]; then
+	echo "demo: must be run as root: sudo make demo" >&2
+	exit 1
+fi
 LIBDIR=${0%/*}
 . "${0%/*}/lib.sh"
 REMOVE_USERS=yes

@@ -25,7 +25,8 @@ for set in "${@:-build}"; do
 		    python3:python3 prove:perl strace:strace
 		    mkfs.ext4:e2fsprogs pgrep:procps unshare:util-linux
 		    mount:mount useradd:passwd zstd:zstd
-		    signify-openbsd:signify-openbsd"
+		    signify-openbsd:signify-openbsd zsh:zsh
+		    ip:iproute2"
 		modules="$modules cmocka:libcmocka-dev"
 		;;
 	demo)

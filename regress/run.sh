@@ -74,9 +74,11 @@ if [ $# -gt 0 ]; then
 fi
 tests=$unit
 for t in regress/unit/*.sh regress/config/run.sh regress/archive/run \
-    regress/live/[0-9]*.sh; do
+    regress/live/[0-9]*.sh regress/fault/*.sh; do
 	[ ! -x "$t" ] || tests="$tests $t"
 done
+# A sample; `make fault` tries them all.
+export FAULT_POINTS="${FAULT_POINTS:-25}"
 # Two at a time: each has its own directory, ports and name spaces.
 # shellcheck disable=SC2086
 exec prove -j 2 -e '' $tests

@@ -34,9 +34,10 @@
 #include "util.h"
 
 #define ARGS_MAX	16
-#define ENV_MAX		8	/* variables of a child, and the NULL */
+#define ENV_MAX		9	/* variables of a child, and the NULL */
 #define EXIT_EXEC	127	/* exec failed, as from a shell */
 #define VERBOSE_MAX	2
+#define ENV_TEST	5	/* variables that a test build passes on */
 
 static char	exe[PATH_MAX];
 
@@ -81,8 +82,28 @@ reset_signals(const sigset_t *mask)
 	(void)sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
+/* Our own program; a test build takes an impostor for it. */
+static const char *
+child_exe(enum proc_type type)
+{
+#ifdef SANDBOX_TEST
+	static const char	*names[PROC__MAX] = {
+		[PROC_NET]	= "UPDATERD_TEST_NET",
+		[PROC_PROBE]	= "UPDATERD_TEST_PROBE",
+		[PROC_INFLATE]	= "UPDATERD_TEST_INFLATE",
+		[PROC_UNPACK]	= "UPDATERD_TEST_UNPACK"
+	};
+	const char		*path;
+
+	if (names[type] != NULL && (path = getenv(names[type])) != NULL)
+		return path;
+#endif
+	return exe;
+}
+
 static void __attribute__((noreturn))
-exec_child(int sock, int null, int to_stderr, char **argv, char **envp)
+exec_child(const char *path, int sock, int null, int to_stderr, char **argv,
+    char **envp)
 {
 	sigset_t	 none;
 
@@ -99,7 +120,7 @@ exec_child(int sock, int null, int to_stderr, char **argv, char **envp)
 	closefrom(PROC_FD + 1);
 	sigemptyset(&none);
 	reset_signals(&none);
-	execve(exe, argv, envp);
+	execve(path, argv, envp);
 	_exit(EXIT_EXEC);
 }
 
@@ -120,8 +141,10 @@ above(int fd)
 }
 
 static pid_t
-spawn(int sock, const struct proc_args *args, char **argv, char **envp)
+spawn(enum proc_type type, int sock, const struct proc_args *args,
+    char **argv, char **envp)
 {
+	const char	*path = child_exe(type);
 	sigset_t	 all, old;
 	pid_t		 pid;
 	int		 null, saved;
@@ -131,7 +154,7 @@ spawn(int sock, const struct proc_args *args, char **argv, char **envp)
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &old);
 	if ((pid = fork()) == 0)
-		exec_child(sock, null, args->to_stderr, argv, envp);
+		exec_child(path, sock, null, args->to_stderr, argv, envp);
 	saved = errno;
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	close(null);
@@ -147,8 +170,9 @@ child_env(char **envp)
 #ifdef SANDBOX_TEST
 	static const char	*names[] = { "UPDATERD_SANDBOX_SKIP",
 				    "UPDATERD_SANDBOX_ERRNO",
+				    "UPDATERD_TEST_DIR",
 				    "ASAN_OPTIONS", "UBSAN_OPTIONS" };
-	static char		 vars[4][256];
+	static char		 vars[ENV_TEST][256];
 	size_t			 i;
 #endif
 	static char		 journal[64];
@@ -162,7 +186,7 @@ child_env(char **envp)
 		envp[n++] = journal;
 	}
 #ifdef SANDBOX_TEST
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < ENV_TEST; i++) {
 		if ((v = getenv(names[i])) == NULL)
 			continue;
 		snprintf(vars[i], sizeof(vars[i]), "%s=%s", names[i], v);
@@ -216,7 +240,7 @@ proc_start(struct proc *p, enum proc_type type, const struct proc_args *args,
 	if (imsgev_init(&p->iev, sv[0], 1, recv, dead, arg) == -1)
 		goto fail;
 	sv[0] = -1;
-	if ((p->pid = spawn(sv[1], args, argv, envp)) == -1) {
+	if ((p->pid = spawn(type, sv[1], args, argv, envp)) == -1) {
 		p->pid = 0;
 		log_warn("cannot start %s", name);
 		imsgev_close(&p->iev);

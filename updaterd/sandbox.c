@@ -27,6 +27,9 @@
 
 #include "log.h"
 #include "sandbox.h"
+#ifdef SANDBOX_TEST
+#include "attack.h"
+#endif
 
 #define NOFILE_DEFAULT	256
 #define NOFILE_INFLATE	16
@@ -194,6 +197,9 @@ sandbox_enter(const struct sandbox_opts *o, struct msg_ready *ready)
 
 	if (sandbox_os_final(o, ready) == -1)
 		fatal("cannot enter sandbox");
+#ifdef SANDBOX_TEST
+	sandbox_attack(o);
+#endif
 }
 
 void

@@ -3,17 +3,11 @@
  * is its owner's alone; whoever has it can push to every host.
  *
  * Serials are random (127 bits): two masters that share an authority never
- * issue the same one, and nothing has to be remembered.  The CRL is the
- * only record of what was revoked; it is signed anew from its own entries,
- * with its number one higher, and replaced durably.  Its next update is as
- * far off as the authority's end: a host whose copy is past it lets nobody
- * in (OpenSSL refuses everybody), and a fleet that is cut off because a
- * list was not copied for a month is the worse accident.
+ * issue the same one, and nothing has to be remembered.
  *
  * Certificates begin a day early, for hosts whose clocks are slow.
  */
 #include <sys/types.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
@@ -23,14 +17,9 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <openssl/asn1.h>
-#include <openssl/bio.h>
 #include <openssl/bn.h>
-#include <openssl/crypto.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/obj_mac.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -41,184 +30,16 @@
 
 #include "master.h"
 #include "ca.h"
+#include "pem.h"
 
 #define CA_NAME		"updatermaster CA"
 #define CA_DAYS		7300	/* of the authority */
 #define LEAF_DAYS	825	/* of all it issues */
-#define CRL_DAYS	3650	/* until the next update */
 #define EARLY_DAYS	1
 #define CERT_V3		2	/* versions count from 0 */
-#define CRL_V2		1
 #define SERIAL_BITS	127	/* stays positive in 16 bytes */
-#define FILE_MAX	(1U << 20)	/* bytes of a PEM file */
-#define CRL_MAX		(64U << 20)
-#define DAY		86400	/* seconds */
-
-/* Say what OpenSSL says; -1. */
-static int
-failed(const char *what)
-{
-	unsigned long	 e = ERR_peek_last_error();
-
-	warnx("%s: %s", what, e != 0 ? ERR_reason_error_string(e) :
-	    "out of memory");
-	ERR_clear_error();
-	return -1;
-}
-
-/* --- files ------------------------------------------------------------ */
-
-static int
-no_password(char *buf, int size, int rw, void *arg)
-{
-	return -1;
-}
-
-/* A PEM file in memory; NULL with errno. */
-static BIO *
-read_pem(int dirfd, const char *name, size_t max)
-{
-	BIO	*bio;
-	char	*data;
-	size_t	 len;
-
-	if ((data = file_read(dirfd, name, max, &len)) == NULL)
-		return NULL;
-	/* A copy: the buffer does not outlive this; BIO_free() wipes it. */
-	if ((bio = BIO_new(BIO_s_mem())) == NULL ||
-	    BIO_write(bio, data, (int)len) != (int)len) {
-		BIO_free(bio);
-		bio = NULL;
-		errno = EINVAL;
-	}
-	explicit_bzero(data, len);
-	free(data);
-	return bio;
-}
-
-static X509 *
-read_cert(int dirfd, const char *name)
-{
-	BIO	*bio;
-	X509	*cert = NULL;
-
-	if ((bio = read_pem(dirfd, name, FILE_MAX)) == NULL)
-		return NULL;
-	if ((cert = PEM_read_bio_X509(bio, NULL, no_password, NULL)) == NULL) {
-		ERR_clear_error();
-		errno = EINVAL;
-	}
-	BIO_free(bio);
-	return cert;
-}
-
-static EVP_PKEY *
-read_key(int dirfd, const char *name)
-{
-	BIO		*bio;
-	EVP_PKEY	*key = NULL;
-
-	if ((bio = read_pem(dirfd, name, FILE_MAX)) == NULL)
-		return NULL;
-	if ((key = PEM_read_bio_PrivateKey(bio, NULL, no_password,
-	    NULL)) == NULL) {
-		ERR_clear_error();
-		errno = EINVAL;
-	}
-	BIO_free(bio);
-	return key;
-}
-
-/* All of a memory BIO into the buffer. */
-static int
-drain(BIO *bio, struct buf *b)
-{
-	char	*data;
-	long	 len;
-
-	if ((len = BIO_get_mem_data(bio, &data)) <= 0)
-		return -1;
-	return buf_add(b, data, (size_t)len);
-}
-
-static int
-pem_cert(X509 *cert, struct buf *b)
-{
-	BIO	*bio;
-	int	 rv = -1;
-
-	if ((bio = BIO_new(BIO_s_mem())) == NULL)
-		return -1;
-	if (PEM_write_bio_X509(bio, cert) == 1)
-		rv = drain(bio, b);
-	BIO_free(bio);
-	return rv;
-}
-
-static int
-pem_key(EVP_PKEY *key, struct buf *b)
-{
-	BIO	*bio;
-	int	 rv = -1;
-
-	if ((bio = BIO_new(BIO_s_mem())) == NULL)
-		return -1;
-	if (PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL,
-	    NULL) == 1)
-		rv = drain(bio, b);
-	BIO_free(bio);		/* wipes */
-	return rv;
-}
-
-static void
-wipe(struct buf *b)
-{
-	if (b->data != NULL)
-		explicit_bzero(b->data, b->cap);
-	buf_free(b);
-}
-
-static int
-write_buf(const struct master *m, const char *name, const struct buf *b,
-    mode_t mode)
-{
-	if (file_write(m->dirfd, name, b->data, b->len, mode) == -1) {
-		warn("%s/%s", m->dir, name);
-		return -1;
-	}
-	return 0;
-}
 
 /* --- keys and certificates -------------------------------------------- */
-
-static EVP_PKEY *
-new_key(int type)
-{
-	EVP_PKEY_CTX	*ctx;
-	EVP_PKEY	*key = NULL;
-
-	if ((ctx = EVP_PKEY_CTX_new_id(type, NULL)) == NULL)
-		return NULL;
-	if (EVP_PKEY_keygen_init(ctx) != 1)
-		goto done;
-	if (type == EVP_PKEY_EC &&
-	    (EVP_PKEY_CTX_set_ec_paramgen_curve_nid(ctx,
-	    NID_X9_62_prime256v1) != 1 ||
-	    EVP_PKEY_CTX_set_ec_param_enc(ctx, OPENSSL_EC_NAMED_CURVE) != 1))
-		goto done;
-	if (EVP_PKEY_keygen(ctx, &key) != 1)
-		key = NULL;
- done:
-	EVP_PKEY_CTX_free(ctx);
-	return key;
-}
-
-/* Ed25519 does its own hashing. */
-static const EVP_MD *
-digest_of(const EVP_PKEY *key)
-{
-	return EVP_PKEY_id(key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256();
-}
 
 static int
 set_serial(X509 *cert)
@@ -382,7 +203,7 @@ make_ca(EVP_PKEY *key)
 	    add_ext(cert, cert, NID_key_usage,
 	    "critical,keyCertSign,cRLSign") &&
 	    add_ext(cert, cert, NID_subject_key_identifier, "hash") &&
-	    X509_sign(cert, key, digest_of(key)) > 0)
+	    X509_sign(cert, key, pem_digest(key)) > 0)
 		return cert;
 	X509_free(cert);
 	return NULL;
@@ -409,21 +230,20 @@ make_leaf(const struct ca_request *req, EVP_PKEY *key, X509 *ca,
 	    (req->san == NULL || add_san(cert, req->san)) &&
 	    add_ext(cert, ca, NID_subject_key_identifier, "hash") &&
 	    add_ext(cert, ca, NID_authority_key_identifier, "keyid") &&
-	    X509_sign(cert, cakey, digest_of(cakey)) > 0)
+	    X509_sign(cert, cakey, pem_digest(cakey)) > 0)
 		return cert;
  fail:
 	X509_free(cert);
 	return NULL;
 }
 
-/* The authority's two halves, which must fit.  0, or -1 (said). */
-static int
-load_ca(const struct master *m, X509 **cert, EVP_PKEY **key)
+int
+ca_load(const struct master *m, X509 **cert, EVP_PKEY **key)
 {
 	*key = NULL;
-	if ((*cert = read_cert(m->dirfd, "ca.crt")) == NULL)
+	if ((*cert = pem_read_cert(m->dirfd, "ca.crt")) == NULL)
 		warn("%s/ca.crt", m->dir);
-	else if ((*key = read_key(m->dirfd, "ca.key")) == NULL)
+	else if ((*key = pem_read_key(m->dirfd, "ca.key")) == NULL)
 		warn("%s/ca.key", m->dir);
 	else if (X509_check_private_key(*cert, *key) != 1) {
 		ERR_clear_error();
@@ -459,7 +279,7 @@ void
 ca_issued_free(struct ca_issued *c)
 {
 	buf_free(&c->crt);
-	wipe(&c->key);
+	pem_wipe(&c->key);
 }
 
 int
@@ -471,13 +291,13 @@ ca_issue(const struct master *m, const struct ca_request *req,
 	int		 rv = -1;
 
 	memset(out, 0, sizeof(*out));
-	if (load_ca(m, &ca, &cakey) == -1)
+	if (ca_load(m, &ca, &cakey) == -1)
 		return -1;
-	if ((key = new_key(EVP_PKEY_id(cakey))) == NULL ||
+	if ((key = pem_new_key(EVP_PKEY_id(cakey))) == NULL ||
 	    (cert = make_leaf(req, key, ca, cakey)) == NULL ||
 	    describe(cert, out) == -1 || pem_cert(cert, &out->crt) == -1 ||
 	    pem_key(key, &out->key) == -1) {
-		failed("cannot issue a certificate");
+		pem_failed("cannot issue a certificate");
 		ca_issued_free(out);
 	} else
 		rv = 0;
@@ -485,171 +305,6 @@ ca_issue(const struct master *m, const struct ca_request *req,
 	EVP_PKEY_free(key);
 	X509_free(ca);
 	EVP_PKEY_free(cakey);
-	return rv;
-}
-
-/* --- the list of the revoked ------------------------------------------ */
-
-static int
-crl_sign(const struct master *m, X509_CRL *crl, const X509 *ca,
-    EVP_PKEY *cakey, long number)
-{
-	struct buf	 b = { NULL, 0, 0 };
-	ASN1_INTEGER	*n = NULL;
-	ASN1_TIME	*last = NULL, *next = NULL;
-	BIO		*bio = NULL;
-	X509V3_CTX	 ctx;
-	X509_EXTENSION	*aki = NULL;
-	time_t		 now = time(NULL);
-	int		 rv = -1;
-
-	X509V3_set_ctx(&ctx, (X509 *)(uintptr_t)ca, NULL, NULL, crl, 0);
-	if ((n = ASN1_INTEGER_new()) == NULL ||
-	    ASN1_INTEGER_set(n, number) != 1 ||
-	    (last = X509_time_adj_ex(NULL, -EARLY_DAYS, 0, &now)) == NULL ||
-	    (next = X509_time_adj_ex(NULL, CRL_DAYS, 0, &now)) == NULL ||
-	    X509_CRL_set_version(crl, CRL_V2) != 1 ||
-	    X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca)) != 1 ||
-	    X509_CRL_set1_lastUpdate(crl, last) != 1 ||
-	    X509_CRL_set1_nextUpdate(crl, next) != 1 ||
-	    X509_CRL_add1_ext_i2d(crl, NID_crl_number, n, 0,
-	    X509V3_ADD_REPLACE) != 1)
-		goto done;
-	if (X509_CRL_get_ext_by_NID(crl, NID_authority_key_identifier,
-	    -1) == -1 && ((aki = X509V3_EXT_conf_nid(NULL, &ctx,
-	    NID_authority_key_identifier, "keyid")) == NULL ||
-	    X509_CRL_add_ext(crl, aki, -1) != 1))
-		goto done;
-	if (X509_CRL_sort(crl) != 1 ||
-	    X509_CRL_sign(crl, cakey, digest_of(cakey)) <= 0 ||
-	    (bio = BIO_new(BIO_s_mem())) == NULL ||
-	    PEM_write_bio_X509_CRL(bio, crl) != 1 || drain(bio, &b) == -1)
-		goto done;
-	rv = 0;
- done:
-	if (rv == -1)
-		failed("cannot sign ca.crl");
-	else
-		rv = write_buf(m, "ca.crl", &b, 0644);
-	BIO_free(bio);
-	buf_free(&b);
-	X509_EXTENSION_free(aki);
-	ASN1_INTEGER_free(n);
-	ASN1_TIME_free(last);
-	ASN1_TIME_free(next);
-	return rv;
-}
-
-static int
-crl_new(const struct master *m)
-{
-	EVP_PKEY	*key;
-	X509		*ca;
-	X509_CRL	*crl;
-	int		 rv = -1;
-
-	if (load_ca(m, &ca, &key) == -1)
-		return -1;
-	if ((crl = X509_CRL_new()) == NULL)
-		failed("cannot make ca.crl");
-	else
-		rv = crl_sign(m, crl, ca, key, 1);
-	X509_CRL_free(crl);
-	X509_free(ca);
-	EVP_PKEY_free(key);
-	return rv;
-}
-
-static int
-crl_add(X509_CRL *crl, ASN1_INTEGER *serial)
-{
-	X509_REVOKED	*rev;
-	ASN1_TIME	*now;
-	int		 ok = 0;
-
-	if ((rev = X509_REVOKED_new()) == NULL)
-		return -1;
-	if ((now = X509_gmtime_adj(NULL, 0)) != NULL &&
-	    X509_REVOKED_set_serialNumber(rev, serial) == 1 &&
-	    X509_REVOKED_set_revocationDate(rev, now) == 1)
-		ok = X509_CRL_add0_revoked(crl, rev);
-	ASN1_TIME_free(now);
-	if (!ok)
-		X509_REVOKED_free(rev);
-	return ok ? 0 : -1;
-}
-
-static X509_CRL *
-crl_read(const struct master *m)
-{
-	BIO		*bio;
-	X509_CRL	*crl = NULL;
-
-	if ((bio = read_pem(m->dirfd, "ca.crl", CRL_MAX)) == NULL) {
-		warn("%s/ca.crl", m->dir);
-		return NULL;
-	}
-	if ((crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) == NULL)
-		failed("ca.crl");
-	BIO_free(bio);
-	return crl;
-}
-
-int
-ca_revoke(const struct master *m, const char *hex)
-{
-	ASN1_INTEGER	*serial = NULL, *number = NULL;
-	X509_REVOKED	*rev;
-	X509_CRL	*crl = NULL;
-	EVP_PKEY	*key = NULL;
-	BIGNUM		*bn = NULL;
-	X509		*ca = NULL;
-	long		 n;
-	int		 fd, rv = -1;
-
-	/* Two that revoke at once would lose one of them. */
-	fd = openat(m->dirfd, ".ca.lock", O_RDWR | O_CREAT | O_NOFOLLOW |
-	    O_CLOEXEC, 0600);
-	if (fd == -1 || flock(fd, LOCK_EX) == -1) {
-		warn("%s/.ca.lock", m->dir);
-		if (fd != -1)
-			close(fd);
-		return -1;
-	}
-	if (load_ca(m, &ca, &key) == -1)
-		goto unlock;
-	if (BN_hex2bn(&bn, hex) == 0 ||
-	    (serial = BN_to_ASN1_INTEGER(bn, NULL)) == NULL) {
-		warnx("%s: not a serial number", hex);
-		goto done;
-	}
-	if ((crl = crl_read(m)) == NULL)
-		goto done;
-	/* An authority's list that somebody else signed is not ours. */
-	if (X509_CRL_verify(crl, key) != 1) {
-		ERR_clear_error();
-		warnx("%s/ca.crl is not signed by ca.key", m->dir);
-		goto done;
-	}
-	if (X509_CRL_get0_by_serial(crl, &rev, serial) == 1) {
-		rv = 0;
-		goto done;
-	}
-	number = X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
-	n = number != NULL ? ASN1_INTEGER_get(number) : 0;
-	if (crl_add(crl, serial) == -1)
-		failed("cannot revoke");
-	else
-		rv = crl_sign(m, crl, ca, key, n + 1);
- done:
-	X509_CRL_free(crl);
-	ASN1_INTEGER_free(number);
-	ASN1_INTEGER_free(serial);
-	BN_free(bn);
-	X509_free(ca);
-	EVP_PKEY_free(key);
- unlock:
-	close(fd);
 	return rv;
 }
 
@@ -670,22 +325,22 @@ init_key(const struct master *m, const char *name, int type,
 	EVP_PKEY	*key;
 
 	if (exists(m, name)) {
-		if ((key = read_key(m->dirfd, name)) == NULL)
+		if ((key = pem_read_key(m->dirfd, name)) == NULL)
 			warn("%s/%s", m->dir, name);
 		else
 			say(name, 0);
 		return key;
 	}
-	if ((key = new_key(type)) == NULL || pem_key(key, &b) == -1) {
-		failed(name);
+	if ((key = pem_new_key(type)) == NULL || pem_key(key, &b) == -1) {
+		pem_failed(name);
 		EVP_PKEY_free(key);
 		key = NULL;
-	} else if (write_buf(m, name, &b, 0600) == -1) {
+	} else if (pem_write(m, name, &b, 0600) == -1) {
 		EVP_PKEY_free(key);
 		key = NULL;
 	} else
 		say(name, 1);
-	wipe(&b);
+	pem_wipe(&b);
 	return key;
 }
 
@@ -697,8 +352,8 @@ init_cert(const struct master *m, const char *name, X509 *cert,
 	int		 rv = -1;
 
 	if (cert == NULL || pem_cert(cert, &b) == -1)
-		failed(name);
-	else if ((rv = write_buf(m, name, &b, 0644)) == 0)
+		pem_failed(name);
+	else if ((rv = pem_write(m, name, &b, 0644)) == 0)
 		say(name, 1);
 	buf_free(&b);
 	X509_free(cert);
@@ -728,11 +383,11 @@ ca_init(struct master *m, int ed25519, void (*say)(const char *, int))
 		goto done;
 	if (exists(m, "ca.crl"))
 		say("ca.crl", 0);
-	else if (crl_new(m) == -1)
+	else if (crl_make(m) == -1)
 		goto done;
 	else
 		say("ca.crl", 1);
-	if ((ca = read_cert(m->dirfd, "ca.crt")) == NULL) {
+	if ((ca = pem_read_cert(m->dirfd, "ca.crt")) == NULL) {
 		warn("%s/ca.crt", m->dir);
 		goto done;
 	}

@@ -4,7 +4,7 @@
  *
  *	updatermaster.c		main, the table of commands
  *	hosts.c			hosts.conf: who there is, groups, fingerprints
- *	ca.c			CA, certificates, CRL
+ *	ca.c, crl.c, pem.c	CA, certificates, CRL
  *	keypair.c		a release key pair, as signify makes it
  *	enroll.c		init, enroll, renew, revoke
  *	bundle.c		what a host is given to begin with

@@ -79,23 +79,17 @@ fs_allowed(const struct sandbox_opts *o)
 	    LL_FS_MAKE_SYM;
 }
 
-/* Allow what is beneath the root directory.  0, or -1. */
+/* Allow what is beneath the directory that was handed over: that, and not
+ * "/", so that this holds without the chroot, too.  0, or -1. */
 static int
-allow_root(int rulesetfd, uint64_t rights)
+allow_beneath(int rulesetfd, int dirfd, uint64_t rights)
 {
 	struct ll_path	 path;
-	int		 fd, saved, r;
 
-	if ((fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
-		return -1;
 	path.allowed = rights;
-	path.parent_fd = fd;
-	r = (int)syscall(SYS_landlock_add_rule, rulesetfd, LL_PATH_BENEATH,
+	path.parent_fd = dirfd;
+	return (int)syscall(SYS_landlock_add_rule, rulesetfd, LL_PATH_BENEATH,
 	    &path, 0);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return r;
 }
 
 int
@@ -117,7 +111,8 @@ landlock_enter(const struct sandbox_opts *o, int abi)
 	if (fd == -1)
 		return -1;
 	rights = fs_allowed(o) & rs.fs;
-	r = rights == 0 ? 0 : allow_root(fd, rights);
+	r = rights == 0 ? 0 : allow_beneath(fd, o->chroot_fd,
+	    rights);
 	if (r == 0)
 		r = (int)syscall(SYS_landlock_restrict_self, fd, 0);
 	saved = errno;

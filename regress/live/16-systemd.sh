@@ -28,8 +28,13 @@ done
 sed "s|/usr/local/sbin/|$T/bin/|; s|/etc/updaterd.conf|$T/conf|
     s|updaterctl reload|updaterctl -s $T/updaterd.sock reload|" \
     "$TOP/etc/updaterd.service" > "$T/units/updaterd.service"
-printf '[Service]\nStandardOutput=append:%s\nStandardError=append:%s\n' \
-    "$T/log" "$T/log" > "$T/units/updaterd.service.d/log.conf"
+cp "$HERE/lsan.supp" "$T/"
+cat > "$T/units/updaterd.service.d/test.conf" <<U
+[Service]
+StandardOutput=append:$T/log
+StandardError=append:$T/log
+Environment=LSAN_OPTIONS=suppressions=$T/lsan.supp
+U
 
 cat > "$T/boot" <<B
 set -e

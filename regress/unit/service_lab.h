@@ -44,7 +44,7 @@ static char		*lab_words[LAB_ENV][2];
 
 /* The probe process. */
 static struct msg_probe_start	 lab_probe;
-static int			 lab_probes, lab_cancels;
+static int			 lab_probes, lab_cancels, lab_probe_kills;
 static int			 lab_noprobe;	/* it is not there */
 
 static int __attribute__((unused))
@@ -65,6 +65,12 @@ static void __attribute__((unused))
 lab_probe_cancel(uint32_t id)
 {
 	lab_cancels++;
+}
+
+static void __attribute__((unused))
+lab_probe_kill(void)
+{
+	lab_probe_kills++;
 }
 
 static void __attribute__((unused))
@@ -274,7 +280,7 @@ lab_clear(void)
 	service_configure(&lab);
 	UNTIL(TAILQ_EMPTY(&all_instances));
 	strlcpy(lab_store.current, "r1", sizeof(lab_store.current));
-	lab_noprobe = lab_probes = lab_cancels = 0;
+	lab_noprobe = lab_probes = lab_cancels = lab_probe_kills = 0;
 }
 
 /* After each test, also one that failed in the middle. */
@@ -321,6 +327,7 @@ lab_open(const char *dir)
 	e.run_path = run;
 	e.probe_start = lab_probe_start;
 	e.probe_cancel = lab_probe_cancel;
+	e.probe_kill = lab_probe_kill;
 	e.event = lab_event;
 	service_init(&e);
 	lab_store.root = root;

@@ -120,6 +120,28 @@ test_probe(void **state)
 	lab_clear();
 }
 
+/* Asked, and then not a word: there is a verdict all the same. */
+static void
+test_silent_probe(void **state)
+{
+	struct service_conf	*c;
+	struct instance		*i;
+
+	lab_script("bin/s", STAY);
+	c = lab_service("s", HEALTH_TCP);
+	c->health.host = "127.0.0.1";
+	c->health.port = 8765;
+	c->health.within_ms = 1;
+	c->health.timeout_ms = 1;
+	i = lab_configure("s");
+	assert_int_equal(operate(i, OP_START), UPD_EUNHEALTHY);
+	assert_string_equal(told.text, "the probe process does not answer");
+	assert_int_equal(lab_probe_kills, 1);
+	assert_int_equal(i->health.healthy, 0);
+	operate(i, OP_STOP);
+	lab_clear();
+}
+
 static int
 setup(void **state)
 {
@@ -144,6 +166,7 @@ main(void)
 	const struct CMUnitTest	 tests[] = {
 		LAB_TEST(test_readiness),
 		LAB_TEST(test_probe),
+		LAB_TEST(test_silent_probe),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -164,7 +164,7 @@ sweep_takes_the_rest(void **state)
 	struct staging	 keep, gone, late;
 	char		 a[UPD_ID_SIZE], b[UPD_ID_SIZE], c[UPD_ID_SIZE];
 	char		 name[128];
-	int		 fd;
+	int		 fd, i;
 
 	sweep(NULL);			/* nothing to do */
 	strlcpy(a, make(1, "a", RELEASE_GOOD), sizeof(a));
@@ -179,6 +179,13 @@ sweep_takes_the_rest(void **state)
 	put(s->relfd, "20261122T000000Z-half.mtree", "x");
 	put(s->relfd, "20261122T000001Z-lone.mtree", "x");
 	put(s->relfd, "20261122T000002Z-lost.json", "{}");
+	/* in whatever order they are found */
+	for (i = 0; i < 16; i++) {
+		snprintf(name, sizeof(name), "20261122T0001%02dZ-x.json", i);
+		put(s->relfd, name, "{}");
+		snprintf(name, sizeof(name), "20261122T0001%02dZ-x.mtree", i);
+		put(s->relfd, name, "x");
+	}
 	assert_int_equal(release_retire(s, b), 0);
 	put(s->relfd, ".20261122T000001Z-x.json.tmp", "x");
 	put(s->rootfd, ".update.json.tmp", "x");
@@ -206,6 +213,11 @@ sweep_takes_the_rest(void **state)
 	assert_false(exists("releases/%s.mtree", "20261122T000000Z-half"));
 	assert_false(exists("releases/%s.mtree", "20261122T000001Z-lone"));
 	assert_false(exists("releases/%s.json", "20261122T000002Z-lost"));
+	for (i = 0; i < 16; i++) {
+		snprintf(name, sizeof(name), "20261122T0001%02dZ-x", i);
+		assert_false(exists("releases/%s.json", name));
+		assert_false(exists("releases/%s.mtree", name));
+	}
 	assert_false(exists("releases/.dead-%s", b));
 	assert_false(exists("releases/%s",
 	    ".20261122T000001Z-x.json.tmp"));

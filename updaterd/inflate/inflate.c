@@ -33,6 +33,7 @@ struct inflate {
 	enum inflate_state		 state;
 	struct msg_inflate_start	 start;
 	int				 in, out;
+	uint64_t			 told;	/* monotonic ms */
 };
 
 static int	 inflate_start(void *, struct imsg *);
@@ -83,6 +84,23 @@ inflate_out(void *arg, struct imsg *imsg)
 	return 0;
 }
 
+/* The parent's proof that this push is alive: it has no other, since all
+ * that it sees of the bytes are two processes at work. */
+static void
+inflate_moved(void *arg, const struct stream_result *res)
+{
+	struct inflate			*in = arg;
+	struct msg_inflate_progress	 m;
+	uint64_t			 now = time_mono_ms();
+
+	if (now - in->told < UPD_PROGRESS_MS)
+		return;
+	in->told = now;
+	m.in = res->in;
+	m.out = res->out;
+	orders_send(&in->ibuf, IMSG_INFLATE_PROGRESS, &m, sizeof(m));
+}
+
 static void
 inflate_fail(struct inflate *in, enum upd_error error,
     const struct stream_result *res)
@@ -117,6 +135,8 @@ inflate_main(const struct proc_args *args)
 		    in.state, &in);
 	if ((stream = stream_new((int)in.start.hash)) == NULL)
 		fatal("stream_new");
+	in.told = time_mono_ms();
+	stream_watch(stream, inflate_moved, &in);
 
 	memset(&opts, 0, sizeof(opts));
 	opts.proc = PROC_INFLATE;

@@ -44,6 +44,8 @@ struct stream {
 	uint64_t	 made;		/* bytes of output, written or not */
 	uint64_t	 max;
 	int		 passing;	/* the first block has been checked */
+	void		(*moved)(void *, const struct stream_result *);
+	void		*arg;
 	struct stream_result *res;
 };
 
@@ -80,6 +82,21 @@ stream_free(struct stream *s)
 	free(s->outbuf);
 	free(s->inbuf);
 	free(s);
+}
+
+void
+stream_watch(struct stream *s,
+    void (*moved)(void *, const struct stream_result *), void *arg)
+{
+	s->moved = moved;
+	s->arg = arg;
+}
+
+static void
+tell(struct stream *s)
+{
+	if (s->moved != NULL)
+		s->moved(s->arg, s->res);
 }
 
 static enum upd_error refuse(struct stream *, enum upd_error, const char *,
@@ -124,6 +141,7 @@ fill(struct stream *s, size_t *n)
 		return refuse(s, UPD_EIO, "sha256 failed");
 	s->inlen += (size_t)r;
 	s->res->in += (uint64_t)r;
+	tell(s);
 	*n = (size_t)r;
 	return UPD_OK;
 }
@@ -218,6 +236,7 @@ flush(struct stream *s)
 		p += n;
 		s->outlen -= (size_t)n;
 		s->res->out += (uint64_t)n;
+		tell(s);
 	}
 	return UPD_OK;
 }

@@ -28,6 +28,9 @@ struct stream_result {
  */
 struct stream	*stream_new(int);
 void		 stream_free(struct stream *);
+/* Call fn(arg, result so far) after each read and each write. */
+void		 stream_watch(struct stream *,
+		    void (*)(void *, const struct stream_result *), void *);
 /*
  * Read `in` to its end, write at most `max` bytes to `out`; blocks; used
  * once.  UPD_OK when everything was good and has been written.

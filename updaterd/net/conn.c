@@ -37,16 +37,6 @@
 #define ALERT_MS	1000	/* to take the TLS alert */
 #define LINGER_MS	2000	/* since the last byte of a refused body */
 
-/* How willingly a connection is given up; 0: not at all. */
-enum evict {
-	KEEP,
-	EVICT_HALF,		/* waits for an answer, half-closed */
-	EVICT_PARTIAL,		/* part of a head */
-	EVICT_IDLE,
-	EVICT_HANDSHAKE,
-	EVICT_OVER		/* lingers */
-};
-
 static void	eof_head(struct conn *);
 static void	eof_body(struct conn *);
 static void	eof_wait(struct conn *);
@@ -69,18 +59,18 @@ static const struct rule {
 	    NULL, NULL, late_handshake, EVICT_HANDSHAKE },
 	[CONN_HEAD] = { "head", TO(BODY) | TO(UPLOAD) | TO(WAIT) | TO(SEND) |
 	    TO(LINGER) | TO(DEAD),
-	    api_input_head, eof_head, late_head, EVICT_IDLE },
+	    api_input_head, eof_head, late_head, EVICT_HEAD },
 	[CONN_BODY] = { "body", TO(WAIT) | TO(SEND) | TO(DEAD),
-	    api_input_body, eof_body, late_body, KEEP },
+	    api_input_body, eof_body, late_body, EVICT_NONE },
 	[CONN_UPLOAD] = { "upload", TO(WAIT) | TO(SEND) | TO(DEAD),
-	    upload_input, upload_eof, upload_timeout, KEEP },
+	    upload_input, upload_eof, upload_timeout, EVICT_NONE },
 	[CONN_WAIT] = { "wait", TO(SEND) | TO(DEAD),
-	    NULL, eof_wait, conn_kill, KEEP },
+	    NULL, eof_wait, conn_kill, EVICT_NONE },
 	[CONN_SEND] = { "send", TO(HEAD) | TO(LINGER) | TO(DEAD),
-	    NULL, NULL, conn_kill, KEEP },
+	    NULL, NULL, conn_kill, EVICT_NONE },
 	[CONN_LINGER] = { "linger", TO(DEAD),
 	    NULL, NULL, conn_kill, EVICT_OVER },
-	[CONN_DEAD] = { "dead", 0, NULL, NULL, NULL, KEEP }
+	[CONN_DEAD] = { "dead", 0, NULL, NULL, NULL, EVICT_NONE }
 };
 
 /* --- small things --------------------------------------------------- */
@@ -106,11 +96,9 @@ conn_timer(struct conn *c, uint64_t ms)
 		fatal("cannot set timer");
 }
 
-int
+enum evict
 conn_evict(const struct conn *c)
 {
-	if (c->state == CONN_HEAD && c->head != NULL)
-		return EVICT_PARTIAL;
 	/* It may be waiting, or gone: nothing tells before the answer. */
 	if (c->state == CONN_WAIT && c->eof)
 		return EVICT_HALF;

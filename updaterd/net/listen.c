@@ -1,9 +1,13 @@
 /*
  * Listening sockets and how many connections there may be.
  *
- * Over a limit the connection that has been idle longest gives way, so that
- * crowds of idle ones keep nobody out.  When all are busy a few more are
- * let in only to be told 503; beyond these a new one is closed at once.
+ * Over a limit a connection that keeps nobody waiting gives way.  Those in
+ * their handshake are one crowd, those that owe us a request the other; the
+ * larger gives way, the longest there first.  So neither strangers, who need
+ * no certificate to connect, nor slow ones with a certificate can crowd out
+ * the other kind: a new one always has the time in which half of the places
+ * are filled.  When all are busy a few more are let in only to be told 503;
+ * beyond these a new one is closed at once.
  * Without a free descriptor accepting pauses, for the listening socket
  * would stay readable and spin the loop.
  */
@@ -73,23 +77,27 @@ pause_accept(struct net *net)
 }
 
 /* The one to close when one more is wanted, of that address only unless
- * NULL; the list begins with the one that is idle longest. */
+ * NULL; the list begins with the one that is there longest. */
 static struct conn *
 victim(struct net *net, const struct sockaddr_storage *ss)
 {
-	struct conn	*c, *best = NULL;
-	int		 e, best_e = 0;
+	struct conn	*c, *first[EVICT__MAX] = { NULL };
+	uint32_t	 n[EVICT__MAX] = { 0 };
+	enum evict	 e;
 
 	TAILQ_FOREACH(c, &net->conns, entry) {
 		if (ss != NULL && !addr_same(&c->peer, ss))
 			continue;
 		e = conn_evict(c);
-		if (e > best_e) {
-			best = c;
-			best_e = e;
-		}
+		if (n[e]++ == 0)
+			first[e] = c;
 	}
-	return best;
+	if (n[EVICT_OVER] > 0)
+		return first[EVICT_OVER];
+	if (n[EVICT_HANDSHAKE] + n[EVICT_HEAD] == 0)
+		return first[EVICT_HALF];
+	return n[EVICT_HANDSHAKE] >= n[EVICT_HEAD] ?
+	    first[EVICT_HANDSHAKE] : first[EVICT_HEAD];
 }
 
 static int

@@ -69,6 +69,16 @@ struct netconf {
 
 /* --- one connection ------------------------------------------------- */
 
+/* Whether a connection may be given up when there are too many. */
+enum evict {
+	EVICT_NONE,			/* not at all: it is being served */
+	EVICT_HALF,			/* waits for an answer, half-closed */
+	EVICT_HEAD,			/* owes us a request, or its end */
+	EVICT_HANDSHAKE,		/* has shown no certificate yet */
+	EVICT_OVER,			/* lingers */
+	EVICT__MAX
+};
+
 enum conn_state {
 	CONN_HANDSHAKE,
 	CONN_HEAD,		/* a request head, or nothing yet */
@@ -173,8 +183,8 @@ void		 conn_setstate(struct conn *, enum conn_state);
 void		 conn_timer(struct conn *, uint64_t);
 /* `idle` of the configuration, in milliseconds. */
 uint64_t	 conn_idle_ms(const struct conn *);
-/* How willingly it is given up for another; 0: not at all. */
-int		 conn_evict(const struct conn *);
+/* What would be lost if it were given up for another. */
+enum evict	 conn_evict(const struct conn *);
 
 /* net.c */
 /* A number for a request at the parent. */

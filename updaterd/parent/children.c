@@ -20,6 +20,7 @@
 #include "imsgev.h"
 #include "log.h"
 #include "parent.h"
+#include "patience.h"
 #include "proto.h"
 #include "reap.h"
 #include "update.h"
@@ -27,9 +28,17 @@
 #include "util.h"
 #include "version.h"
 
+#ifdef SANDBOX_TEST
+#define DELAY_MIN_MS	2		/* a test loses thousands of them */
+#define DELAY_MAX_MS	20
+#else
 #define DELAY_MIN_MS	100		/* before a lost child comes back */
 #define DELAY_MAX_MS	10000
+#endif
 #define STEADY_MS	60000		/* a child that lived so long is fine */
+#define CONF_MS		PATIENCE(30000)	/* for net to answer a configuration */
+#define QUEUE_MAX	256		/* answers one may leave unread before
+					 * it is read no more */
 
 enum net_state {
 	NET_WAITING = 0x1,		/* a configuration is on its way */
@@ -42,6 +51,7 @@ struct child {
 	struct event	 timer;
 	int		 running;
 	int		 exited;
+	int		 ready;		/* has said READY */
 	uint32_t	 delay_ms;
 	uint64_t	 started;	/* monotonic ms */
 };
@@ -49,6 +59,7 @@ struct child {
 static struct child	 net = { .type = PROC_NET };
 static struct child	 probe = { .type = PROC_PROBE };
 static enum net_state	 net_state = NET_SERVING;
+static struct event	 conf_timer;
 static void		(*conf_done)(const char *);
 static const struct config *conf_sent;	/* being tried; else env->conf */
 
@@ -122,6 +133,27 @@ send_listener(void *arg, int fd, const char *text)
 		*rv = -1;
 }
 
+/* A net that neither takes nor refuses one would keep every reload, and
+ * the start of the services, waiting. */
+static void
+conf_timeout(int fd, short ev, void *arg)
+{
+	log_warnx("kill net: no answer to its configuration within %d s",
+	    CONF_MS / 1000);
+	proc_kill(&net.proc);
+}
+
+static void
+conf_wait(void)
+{
+	struct timeval	 tv = { CONF_MS / 1000, 0 };
+
+	if (evtimer_initialized(&conf_timer))
+		evtimer_del(&conf_timer);
+	evtimer_set(&conf_timer, conf_timeout, NULL);
+	evtimer_add(&conf_timer, &tv);
+}
+
 static int
 send_conf(const struct config *c, char *text)
 {
@@ -161,6 +193,7 @@ send_conf(const struct config *c, char *text)
 	if (sent == -1 || imsgev_compose(iev, IMSG_NET_END, -1, NULL, 0) == -1)
 		return -1;
 	net_state = NET_WAITING;
+	conf_wait();
 	return 0;
 }
 
@@ -197,6 +230,8 @@ conf_answer(const char *text)
 {
 	void	(*done)(const char *) = conf_done;
 
+	if (evtimer_initialized(&conf_timer))
+		evtimer_del(&conf_timer);
 	conf_done = NULL;
 	conf_sent = NULL;
 	if (done != NULL)
@@ -211,9 +246,12 @@ got_ready(void *arg, struct imsg *imsg)
 	struct child	*c = arg;
 	struct procinfo	*info = &env->proc[c->type];
 
-	if (imsg_get_data(imsg, &info->ready, sizeof(info->ready)) == -1)
+	/* Once, before it has met anybody: later words on its sandbox would
+	 * be those of whoever has taken it over. */
+	if (c->ready ||
+	    imsg_get_data(imsg, &info->ready, sizeof(info->ready)) == -1)
 		return -1;
-	info->seen = 1;
+	c->ready = info->seen = 1;
 	return 0;
 }
 
@@ -453,7 +491,9 @@ child_start(struct child *c)
 		proc_kill(&c->proc);
 		goto fail;
 	}
+	imsgev_queuemax(&c->proc.iev, QUEUE_MAX);
 	c->running = 1;
+	c->ready = 0;
 	c->started = time_mono_ms();
 	info->pid = c->proc.pid;
 	info->since = time_real_us();
@@ -549,6 +589,14 @@ probe_start(struct msg_probe_start *m, const struct health_conf *h,
 	}
 	return imsgev_compose(&probe.proc.iev, IMSG_PROBE_GO, -1, &id,
 	    sizeof(id));
+}
+
+/* A new one is started as after any loss. */
+void
+probe_kill(void)
+{
+	if (probe.running)
+		proc_kill(&probe.proc);
 }
 
 void

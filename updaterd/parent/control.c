@@ -27,7 +27,10 @@
 #include "util.h"
 
 #define CLIENTS_MAX	64		/* at once */
+#define CLIENTS_ROOT	16		/* of them for root alone */
 #define CLIENTS_PER_UID	16		/* of one user but root */
+#define UNREAD_MAX	64		/* answers a client may leave unread
+					 * before it is read no more */
 #define CONTROL_BACKLOG	16
 #define RETRY_MS	500		/* out of descriptors: accept later */
 #define QUEUE_MAX	1024		/* messages a slow monitor may owe */
@@ -187,7 +190,8 @@ control_accept(int lfd, short ev, void *arg)
 		return;
 	}
 	if (getpeereid(fd, &uid, &gid) == -1 || nclients >= CLIENTS_MAX ||
-	    (uid != 0 && uid_clients(uid) >= CLIENTS_PER_UID) ||
+	    (uid != 0 && (nclients >= CLIENTS_MAX - CLIENTS_ROOT ||
+	    uid_clients(uid) >= CLIENTS_PER_UID)) ||
 	    (c = calloc(1, sizeof(*c))) == NULL ||
 	    imsgev_init(&c->iev, fd, uid == 0, client_recv, client_dead,
 	    c) == -1) {
@@ -196,6 +200,7 @@ control_accept(int lfd, short ev, void *arg)
 		close(fd);
 		return;
 	}
+	imsgev_queuemax(&c->iev, UNREAD_MAX);
 	c->uid = uid;
 	TAILQ_INSERT_TAIL(&clients, c, entry);
 	nclients++;

@@ -25,6 +25,7 @@
 
 #include "instance.h"
 #include "log.h"
+#include "patience.h"
 #include "utf8.h"
 #include "util.h"
 
@@ -34,6 +35,7 @@
 #define WAIT_MIN	10	/* ms between attempts of exec, at first */
 #define WAIT_MAX	1000	/* ms */
 #define WAIT_PROBE	100	/* ms, the probe process is not there */
+#define PROBE_LATE	PATIENCE(5000)	/* ms after its time: it will not answer */
 #define DATAGRAM_MAX	4096	/* bytes of one notification */
 #define READY_WORD	"READY=1"
 #define FIFO_NAME	"ready"
@@ -401,6 +403,8 @@ probe_begin(struct instance *i)
 	strlcpy(m.path, hc->path != NULL ? hc->path : "/", sizeof(m.path));
 	if (service_getenv()->probe_start(&m, hc, text) == 0) {
 		h->probe_id = m.id;
+		/* The verdict must not hang on its being alive. */
+		timer(&h->timer, m.within_ms + m.timeout_ms + PROBE_LATE);
 		return;
 	}
 	set_detail(h, text);
@@ -412,7 +416,12 @@ probe_timer(struct instance *i)
 {
 	char	 text[UPD_TEXT_SIZE];
 
-	if (remaining(i) > 0) {
+	if (i->health.probe_id != 0) {
+		log_warnx("kill probe: it does not say whether %s is healthy",
+		    i->name);
+		service_getenv()->probe_kill();
+		set_detail(&i->health, "the probe process does not answer");
+	} else if (remaining(i) > 0) {
 		probe_begin(i);
 		return;
 	}
@@ -433,6 +442,7 @@ service_probe_result(const struct msg_probe_result *r)
 	if (i == NULL)
 		return;		/* cancelled as it came */
 	h = &i->health;
+	evtimer_del(&h->timer);
 	h->probe_id = 0;
 	h->status = r->status;
 	h->attempts += r->attempts;

@@ -221,7 +221,8 @@ static const struct {
 	[OP_RELEASES] =		{ op_releases,	0 },
 	[OP_STATUS] =		{ op_status,	0 },
 	[OP_AGENTS] =		{ op_agents,	0 },
-	[OP_MANIFEST] =		{ op_manifest,	0 },
+	/* a descriptor: only root's channel carries one */
+	[OP_MANIFEST] =		{ op_manifest,	1 },
 	[OP_METRICS] =		{ op_notbuilt,	0 },
 	[OP_ROLLBACK] =		{ op_rollback,	1 },
 	[OP_START] =		{ op_service,	1 },

@@ -28,7 +28,8 @@
 #include "update.h"
 #include "util.h"
 
-#define LISTEN_MS	3000	/* for sockets of the last run to be free */
+#define PATIENCE_MS	3000	/* for what the last run held to be free */
+#define PATIENCE_NS	20000000	/* between looks */
 
 struct parent		*env;
 
@@ -37,7 +38,7 @@ static int		 runfd = -1, servicesfd = -1;
 static struct config	*reload_conf;		/* net is trying it */
 static void		(*reload_done)(void *, const char *);
 static void		*reload_arg;
-static int		 reload_wanted;		/* HUP came during an update */
+static int		 reload_wanted;		/* HUP came meanwhile */
 static int		 starting = 1;
 static int		 leaving;		/* services are being stopped */
 
@@ -117,6 +118,45 @@ agents_configure(void)
 
 /* --- directories ---------------------------------------------------- */
 
+/*
+ * At start, before the loop.  What a parent that was killed had forked
+ * keeps its sockets, and its lock up to exec, for as long as it takes it
+ * to notice: 1 after a while, 0 when it has taken too long.
+ */
+static int
+patience(uint64_t since)
+{
+	static const struct timespec	 pause = { 0, PATIENCE_NS };
+
+	if (time_mono_ms() - since >= PATIENCE_MS)
+		return 0;
+	(void)nanosleep(&pause, NULL);
+	return 1;
+}
+
+static int
+lock(int fd)
+{
+	uint64_t	 since = time_mono_ms();
+
+	while (flock(fd, LOCK_EX | LOCK_NB) == -1)
+		if (errno != EINTR && (errno != EWOULDBLOCK ||
+		    !patience(since)))
+			return -1;
+	return 0;
+}
+
+static int
+listen_first(const struct config *conf, char *text)
+{
+	uint64_t	 since = time_mono_ms();
+
+	while (listen_prepare(conf, text) == -1)
+		if (errno != EADDRINUSE || !patience(since))
+			return -1;
+	return 0;
+}
+
 /* Open a directory of ours, made when missing; -1 and the cure is logged. */
 static int
 dir_open(int at, const char *path, mode_t mode)
@@ -162,7 +202,7 @@ dirs_open(void)
 		log_warn("open %s/lock", env->conf->state);
 		return -1;
 	}
-	if (flock(env->lockfd, LOCK_EX | LOCK_NB) == -1) {
+	if (lock(env->lockfd) == -1) {
 		if (errno == EWOULDBLOCK)
 			log_warnx("another updaterd works on %s",
 			    env->conf->state);
@@ -298,6 +338,7 @@ reload_result(const char *text)
 		log_notice("reloaded %s", env->conf->path);
 	}
 	reload_done(reload_arg, text);
+	parent_idle();
 }
 
 static void
@@ -312,8 +353,8 @@ sig_hup(int sig, short ev, void *arg)
 {
 	char	 text[UPD_TEXT_SIZE];
 
-	if (update_current() != NULL) {
-		log_info("reload after the update in flight");
+	if (update_current() != NULL || parent_reloading() || starting) {
+		log_info("reload after what is in flight");
 		reload_wanted = 1;
 	} else if (parent_reload(hup_done, NULL, text) == -1)
 		log_warnx("reload: %s", text);
@@ -399,22 +440,6 @@ parent_setverbose(int level)
 
 /* --- start ---------------------------------------------------------- */
 
-/* Before the loop.  The net process of a parent that was killed keeps its
- * sockets for as long as it takes it to notice. */
-static int
-listen_first(const struct config *conf, char *text)
-{
-	static const struct timespec	 pause = { 0, 20 * 1000 * 1000 };
-	uint64_t			 end = time_mono_ms() + LISTEN_MS;
-
-	while (listen_prepare(conf, text) == -1) {
-		if (errno != EADDRINUSE || time_mono_ms() >= end)
-			return -1;
-		(void)nanosleep(&pause, NULL);
-	}
-	return 0;
-}
-
 static void
 serving(const char *text)
 {
@@ -430,6 +455,7 @@ serving(const char *text)
 	agents_configure();
 	log_notice("serving");
 	sdnotify("READY=1");
+	parent_idle();
 }
 
 static void
@@ -521,6 +547,7 @@ parent_main(struct config *conf, int foreground, int verbose)
 	senv.run_path = CONF_RUN;
 	senv.probe_start = probe_start;
 	senv.probe_cancel = probe_cancel;
+	senv.probe_kill = probe_kill;
 	senv.event = service_event;
 	service_init(&senv);
 	log_notice("start");

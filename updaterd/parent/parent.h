@@ -99,7 +99,7 @@ int		 parent_reloading(void);
  * or -1 and text says why not. */
 int		 parent_reload(void (*)(void *, const char *), void *, char *);
 void		 parent_setverbose(int);
-/* An update has ended: a reload or a stop may be waiting for that. */
+/* An update or a reload has ended: another, or a stop, may be waiting. */
 void		 parent_idle(void);
 
 /* children.c: net and probe */
@@ -115,6 +115,7 @@ void		 children_procargs(enum proc_type, struct proc_args *);
 int		 probe_start(struct msg_probe_start *,
 		    const struct health_conf *, char *);
 void		 probe_cancel(uint32_t);
+void		 probe_kill(void);
 
 /* listen.c: the listening sockets, kept over reloads and restarts of net */
 /* 0, or -1 with text and errno. */

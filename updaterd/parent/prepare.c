@@ -86,6 +86,13 @@ seal_done(void *arg, const struct task_result *r)
 
 	if (step_failed(u, r))
 		return;
+	/* The only thing that can be checked of unpack's word. */
+	if (r->files == 0 || r->files != u->unpack.unpack.files) {
+		update_fail(u, UPD_ECHILD, "unpack says that it wrote %u "
+		    "files, but there are %llu", u->unpack.unpack.files,
+		    (unsigned long long)r->files);
+		return;
+	}
 	u->rel.size = r->bytes;
 	u->rel.files = r->files;
 	u->t_sealed = time_mono_ms();
@@ -102,10 +109,13 @@ give_work(void *arg, struct task_result *r)
 	struct update	*u = arg;
 	uid_t		 uid = env->unpack_uid;
 	gid_t		 gid = env->unpack_gid;
+	uint64_t	 files, bytes;
 
 	seal_work(arg, r);
 	if (r->error != UPD_OK)
 		return;
+	files = r->files;
+	bytes = r->bytes;
 	if (u->agent->conf->install_user != NULL &&
 	    user_lookup(u->agent->conf->install_user, &uid, &gid) == -1) {
 		r->error = UPD_EINSTALL;
@@ -114,6 +124,8 @@ give_work(void *arg, struct task_result *r)
 		return;
 	}
 	tree_give(u->st.fd, uid, gid, r);
+	r->files = files;
+	r->bytes = bytes;
 }
 
 void
@@ -135,6 +147,7 @@ manifest_gone(void *arg)
 		update_cleaned(u);
 		return;
 	}
+	update_cleartimer(u);
 	if (!worker_ok(&u->unpack)) {
 		update_fail(u, u->unpack.fail.error, "manifest after install: "
 		    "%s %s", u->unpack.fail.path, u->unpack.fail.text);
@@ -171,9 +184,7 @@ manifest_start(struct update *u)
 	m.mode = UNPACK_MANIFEST;
 	m.max_files = u->agent->conf->files;
 	m.max_bytes = u->agent->conf->unpacked;
-	u->unpack.on_fail = NULL;
-	u->unpack.on_gone = manifest_gone;
-	if (worker_unpack(&u->unpack, &m, dir, manifest, -1) == -1)
+	if (reader_start(u, &m, dir, manifest, -1, manifest_gone) == -1)
 		update_fail(u, UPD_ECHILD, "start unpack for the manifest");
 }
 
@@ -268,6 +279,7 @@ diff_gone(void *arg)
 		update_cleaned(u);
 		return;
 	}
+	update_cleartimer(u);
 	if (!worker_ok(&u->unpack)) {
 		update_fail(u, u->unpack.fail.error, "compare manifests: %s",
 		    u->unpack.fail.text);
@@ -308,10 +320,8 @@ diff_start(struct update *u)
 	memset(&m, 0, sizeof(m));
 	m.mode = UNPACK_DIFF;
 	m.max_files = u->agent->conf->files;
-	u->unpack.on_fail = NULL;
 	u->unpack.on_diff = diff_got;
-	u->unpack.on_gone = diff_gone;
-	if (worker_unpack(&u->unpack, &m, dir, manifest, old) == -1)
+	if (reader_start(u, &m, dir, manifest, old, diff_gone) == -1)
 		update_fail(u, UPD_ECHILD, "start unpack to compare");
 	return;
 fail:

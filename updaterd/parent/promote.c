@@ -70,10 +70,7 @@ verify_start(struct update *u, const char *id, void (*gone)(void *))
 	m.mode = UNPACK_VERIFY;
 	m.max_files = u->agent->conf->files;
 	m.max_bytes = u->agent->conf->unpacked;
-	u->unpack.on_fail = NULL;
-	u->unpack.on_gone = gone;
-	u->unpack.arg = u;
-	if (worker_unpack(&u->unpack, &m, dir, manifest, -1) == -1) {
+	if (reader_start(u, &m, dir, manifest, -1, gone) == -1) {
 		strlcpy(u->damage, "cannot start unpack to verify",
 		    sizeof(u->damage));
 		return -1;
@@ -85,6 +82,7 @@ verify_start(struct update *u, const char *id, void (*gone)(void *))
 static int
 verify_ok(struct update *u, const char *id)
 {
+	update_cleartimer(u);
 	if (worker_ok(&u->unpack))
 		return 1;
 	snprintf(u->damage, sizeof(u->damage), "release %s differs from its "

@@ -153,10 +153,12 @@ update_done(struct imsgev *iev, const struct msg_update_done *m)
 void
 update_netabort(struct imsgev *iev, const struct msg_update_abort *m)
 {
+	struct update	*u = update_of(iev, m->id);
+
 	caller_cancel(iev, m->id);	/* net has answered by itself */
-	if (up.state == UPDATE_RECEIVING && !up.local && up.caller != NULL &&
-	    up.caller->id == m->id && up.caller->iev == NULL)
-		update_fail(&up, m->error, "%s", m->text);
+	/* Behind DONE only the answer can be called off. */
+	if (u != NULL && !u->complete)
+		update_fail(u, m->error, "%s", m->text);
 }
 
 void

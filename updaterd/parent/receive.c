@@ -22,13 +22,17 @@
 #include "error.h"
 #include "log.h"
 #include "parent.h"
+#include "patience.h"
 #include "proto.h"
 #include "update.h"
 #include "util.h"
 
 #define PIPE_BYTES	(1024 * 1024)	/* asked of the kernel for each pipe */
-#define LINGER_MS	5000	/* for the other worker once one has failed */
-#define DRAIN_MS	120000	/* for the workers once net is through */
+#define LINGER_MS	PATIENCE(5000)	/* for the other worker once one has failed */
+#define DRAIN_MS	PATIENCE(120000) /* for them once net is through */
+#define READER_MS	PATIENCE(600000) /* for unpack to read a tree */
+#define STALL_IDLES	3	/* times `idle`, which net enforces itself */
+#define STALL_MIN_MS	PATIENCE(10000)	/* a disk may be slow */
 
 static void
 linger_over(struct update *u)
@@ -36,6 +40,54 @@ linger_over(struct update *u)
 	log_warnx("stop the workers of %s: they do not end by themselves",
 	    u->agent->conf->name);
 	receive_kill(u);
+}
+
+/*
+ * The lock of the update must not hang on anybody's honesty.  net watches
+ * the client; this watches net and inflate: the update fails when no byte
+ * has moved for STALL_IDLES times as long as net lets a client be silent,
+ * and at the latest when `body` bytes would have come at the least `rate`.
+ * A local push is root's own, who may take the time he likes.
+ */
+static void
+stall_over(struct update *u)
+{
+	update_fail(u, UPD_ETIMEOUT, "no progress after %llu bytes",
+	    (unsigned long long)u->moved_in);
+}
+
+static void
+stall_watch(struct update *u)
+{
+	const struct config	*c = env->conf;
+	uint64_t		 ms, end, now = time_mono_ms();
+
+	if (u->local)
+		return;
+	ms = (uint64_t)c->idle * 1000 * STALL_IDLES;
+	if (ms < STALL_MIN_MS)
+		ms = STALL_MIN_MS;
+	if (c->rate != 0) {
+		end = u->t_open + ms + c->body / c->rate * 1000;
+		if (end < now + ms)
+			ms = end > now ? end - now : 0;
+	}
+	update_settimer(u, ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms,
+	    stall_over);
+}
+
+static void
+worker_moved(void *arg, const struct msg_inflate_progress *m)
+{
+	struct update	*u = arg;
+
+	if (u->state != UPDATE_RECEIVING ||
+	    (m->in <= u->moved_in && m->out <= u->moved_out))
+		return;
+	u->moved_in = m->in;
+	u->moved_out = m->out;
+	if (u->timeout == stall_over)
+		stall_watch(u);
 }
 
 /* First sign of failure: net stops sending, which ends inflate. */
@@ -116,6 +168,7 @@ receive_start(struct update *u, int input, int *out, char *text)
 
 	u->inflate.on_fail = u->unpack.on_fail = worker_failed;
 	u->inflate.on_gone = u->unpack.on_gone = worker_gone;
+	u->inflate.on_progress = worker_moved;
 	u->inflate.arg = u->unpack.arg = u;
 	if (worker_unpack(&u->unpack, &um, dir, manifest, q[0]) == -1) {
 		dir = manifest = q[0] = -1;
@@ -130,6 +183,7 @@ receive_start(struct update *u, int input, int *out, char *text)
 		*out = p[1];
 	else
 		u->complete = 1;
+	stall_watch(u);
 	return 0;
 fail:
 	snprintf(text, UPD_TEXT_SIZE, "start the unpacking processes: %s",
@@ -162,6 +216,31 @@ receive_kill(struct update *u)
 	worker_kill(&u->unpack);
 }
 
+/*
+ * unpack reads a tree or a manifest: verify, manifest, diff.  It is bounded
+ * so that nothing that it meets can hold up a verdict.
+ */
+static void
+reader_over(struct update *u)
+{
+	log_warnx("stop unpack: it does not end within %d s",
+	    READER_MS / 1000);
+	worker_kill(&u->unpack);
+}
+
+int
+reader_start(struct update *u, const struct msg_unpack_start *m, int dir,
+    int manifest, int old, void (*gone)(void *))
+{
+	u->unpack.on_fail = NULL;
+	u->unpack.on_gone = gone;
+	u->unpack.arg = u;
+	if (worker_unpack(&u->unpack, m, dir, manifest, old) == -1)
+		return -1;
+	update_settimer(u, READER_MS, reader_over);
+	return 0;
+}
+
 static void
 drain_over(struct update *u)
 {
@@ -177,11 +256,10 @@ receive_check(struct update *u)
 	if (u->state != UPDATE_RECEIVING)
 		return;
 	if (receive_running(u)) {
-		if (u->complete && u->timeout == NULL && !u->local)
+		if (u->complete && u->timeout == stall_over)
 			update_settimer(u, DRAIN_MS, drain_over);
 		return;
 	}
-	update_cleartimer(u);
 	if (!worker_ok(&u->inflate) || !worker_ok(&u->unpack)) {
 		f = u->unpack.failed && (!u->inflate.failed ||
 		    u->inflate.fail.error == UPD_ECHILD) ?
@@ -190,8 +268,11 @@ receive_check(struct update *u)
 		update_failentry(u, f->error, f->path, f->text);
 		return;
 	}
+	/* DONE of net is on its way, with what the form says behind the
+	 * archive; the stall timer runs on. */
 	if (!u->complete)
-		return;			/* DONE of net is on its way */
+		return;
+	update_cleartimer(u);
 	if (u->local) {
 		u->bytes = u->inflate.inflate.in;
 		digest_hex(u->inflate.inflate.digest, u->digest);

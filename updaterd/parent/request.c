@@ -17,11 +17,15 @@
 #include "proto.h"
 #include "utf8.h"
 
+#define CALLERS_MAX	1024	/* who may wait for an answer at once */
+
 static const char	 nomem[] = "{\"detail\":\"out of memory\"}";
+static const char	 toomany[] = "{\"detail\":\"too many requests\"}";
+static uint32_t		 ncallers;
 static struct callers callers = TAILQ_HEAD_INITIALIZER(callers);
 
 static void
-nomem_answer(struct imsgev *iev, uint32_t id)
+answer_503(struct imsgev *iev, uint32_t id, const char *text)
 {
 	struct msg_reply	 r;
 
@@ -29,21 +33,26 @@ nomem_answer(struct imsgev *iev, uint32_t id)
 	r.id = id;
 	r.status = 503;
 	r.last = 1;
-	(void)imsgev_compose2(iev, IMSG_REPLY, -1, &r, sizeof(r), nomem,
-	    sizeof(nomem) - 1);
+	(void)imsgev_compose2(iev, IMSG_REPLY, -1, &r, sizeof(r), text,
+	    strlen(text));
 }
 
-/* A caller, or NULL when out of memory (logged, and answered). */
+/* A caller, or NULL when there is no memory or too many wait (answered). */
 struct caller *
 caller_new(struct imsgev *iev, uint32_t id, const struct msg_caller *who)
 {
 	struct caller	*c;
 
-	if ((c = calloc(1, sizeof(*c))) == NULL) {
-		log_warn("take request");
-		nomem_answer(iev, id);
+	if (ncallers >= CALLERS_MAX) {
+		answer_503(iev, id, toomany);
 		return NULL;
 	}
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
+		log_warn("take request");
+		answer_503(iev, id, nomem);
+		return NULL;
+	}
+	ncallers++;
 	c->iev = iev;
 	c->id = id;
 	c->who = *who;
@@ -56,6 +65,7 @@ static void
 caller_free(struct caller *c)
 {
 	TAILQ_REMOVE(&callers, c, entry);
+	ncallers--;
 	free(c);
 }
 

@@ -42,6 +42,7 @@ struct service_env {
 	int		(*probe_start)(struct msg_probe_start *,
 			    const struct health_conf *, char *);
 	void		(*probe_cancel)(uint32_t);
+	void		(*probe_kill)(void);	/* it does not answer */
 	/* Something changed that a monitor wants to see. */
 	void		(*event)(const char *, json_t *);
 };

@@ -316,9 +316,12 @@ sweep_file(struct store *s, const char *name)
 			sweep_unlink(s, name);
 		return;
 	}
+	/* Not every file system keeps the order of a retirement: the tree
+	 * may be gone and both files be back. */
 	if ((cut_suffix(name, MTREE_SUFFIX, id, sizeof(id)) &&
 	    is_stamped(id) && !is_kept(s, id) &&
-	    beside_exists(s, id, RECORD_SUFFIX) == 0) ||
+	    (beside_exists(s, id, RECORD_SUFFIX) == 0 ||
+	    beside_exists(s, id, "") == 0)) ||
 	    (cut_suffix(name, RECORD_SUFFIX, id, sizeof(id)) &&
 	    is_stamped(id) && !is_kept(s, id) &&
 	    beside_exists(s, id, "") == 0))

@@ -68,6 +68,8 @@ struct update {
 	int			 local;		/* archive came as a file */
 	int			 complete;	/* net said DONE */
 	int			 stopped;	/* net was told to stop */
+	uint64_t		 moved_in;	/* bytes, as inflate last said */
+	uint64_t		 moved_out;
 	uint64_t		 reserve_bytes;
 	uint64_t		 reserve_inodes;
 
@@ -154,6 +156,11 @@ int		 receive_start(struct update *, int, int *, char *);
 void		 receive_check(struct update *);
 int		 receive_running(const struct update *);
 void		 receive_kill(struct update *);
+
+/* unpack in a mode that only reads; gone() once it is through.  All
+ * descriptors are handed over.  0, or -1 (logged). */
+int		 reader_start(struct update *, const struct msg_unpack_start *,
+		    int, int, int, void (*)(void *));
 
 void		 prepare_start(struct update *);	/* all received */
 void		 prepare_kill(struct update *);

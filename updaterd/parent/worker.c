@@ -23,6 +23,7 @@
 
 static int	 got_ready(void *, struct imsg *);
 static int	 got_inflate(void *, struct imsg *);
+static int	 got_progress(void *, struct imsg *);
 static int	 got_unpack(void *, struct imsg *);
 static int	 got_fail(void *, struct imsg *);
 static int	 got_diff(void *, struct imsg *);
@@ -37,6 +38,9 @@ static const struct imsg_rule rules[] = {
 	    WORKER_WORKING, got_ready },
 	{ IMSG_READY, PROC_UNPACK, sizeof(struct msg_ready), 0, 0,
 	    WORKER_WORKING, got_ready },
+	{ IMSG_INFLATE_PROGRESS, PROC_INFLATE,
+	    sizeof(struct msg_inflate_progress), 0, 0, WORKER_WORKING,
+	    got_progress },
 	{ IMSG_INFLATE_DONE, PROC_INFLATE, sizeof(struct msg_inflate_done),
 	    0, 0, WORKER_WORKING, got_inflate },
 	{ IMSG_INFLATE_FAIL, PROC_INFLATE, sizeof(struct msg_fail), 0, 0,
@@ -55,9 +59,11 @@ got_ready(void *arg, struct imsg *imsg)
 	struct worker	*w = arg;
 	struct procinfo	*info = &env->proc[w->type];
 
-	if (imsg_get_data(imsg, &info->ready, sizeof(info->ready)) == -1)
+	/* Once, before it has read a byte from outside. */
+	if (w->ready ||
+	    imsg_get_data(imsg, &info->ready, sizeof(info->ready)) == -1)
 		return -1;
-	info->seen = 1;
+	w->ready = info->seen = 1;
 	return 0;
 }
 
@@ -70,6 +76,19 @@ got_inflate(void *arg, struct imsg *imsg)
 	    w->inflate.format >= FORMAT__MAX)
 		return -1;
 	w->done = 1;
+	return 0;
+}
+
+static int
+got_progress(void *arg, struct imsg *imsg)
+{
+	struct worker			*w = arg;
+	struct msg_inflate_progress	 m;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1)
+		return -1;
+	if (w->on_progress != NULL)
+		w->on_progress(w->arg, &m);
 	return 0;
 }
 
@@ -180,7 +199,12 @@ worker_recv(struct imsgev *iev, struct imsg *imsg, void *arg)
 		    imsg_name(imsg_get_type(imsg)), proc_name(w->type), why);
 		return -1;
 	}
-	return rule->handler(w, imsg);
+	if (rule->handler(w, imsg) == -1) {
+		log_warnx("refuse %s from %s: its content is not valid",
+		    imsg_name(imsg_get_type(imsg)), proc_name(w->type));
+		return -1;
+	}
+	return 0;
 }
 
 static void
@@ -203,7 +227,7 @@ worker_start(struct worker *w, enum proc_type type)
 	struct proc_args	 args;
 
 	w->type = type;
-	w->running = w->exited = w->done = w->failed = 0;
+	w->running = w->exited = w->ready = w->done = w->failed = 0;
 	memset(&w->fail, 0, sizeof(w->fail));
 	children_procargs(type, &args);
 	if (proc_start(&w->proc, type, &args, worker_recv, worker_dead,

@@ -14,6 +14,7 @@ struct worker {
 	int			 running;	/* started, not through */
 	int			 exited;
 	int			 status;	/* as from waitpid(2) */
+	int			 ready;		/* said READY */
 	int			 done;		/* said DONE */
 	int			 failed;	/* said FAIL, or died */
 	struct msg_fail		 fail;
@@ -21,6 +22,9 @@ struct worker {
 	struct msg_unpack_done	 unpack;
 	/* First sign of failure, the process may still run.  May be NULL. */
 	void			(*on_fail)(void *);
+	/* inflate moves bytes; may be NULL. */
+	void			(*on_progress)(void *,
+				    const struct msg_inflate_progress *);
 	void			(*on_diff)(void *,
 				    const struct msg_unpack_diff *);
 	void			(*on_gone)(void *);	/* through */

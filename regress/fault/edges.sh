@@ -1,0 +1,79 @@
+#!/bin/sh
+# Goal: what a kill or an error at one system call cannot show, because it
+# takes two things at once: a reload under way when a push comes, sockets
+# that an orphan still holds, a network process that comes back when there
+# are no descriptors.
+. "${0%/*}/../lib.sh"
+TRACER=$HERE/fault/tracer
+make_users
+make_certs
+write_conf
+start_updaterd -v
+mk_release r1
+mk_release r2
+is "$(push r1)" 200 "a good release"
+
+# net tries a new configuration, and is held while it does.  An update that
+# began now would work on an agent that the reload is about to free.
+net=$(process net)
+kill -STOP "$net"
+ctl reload >"$T/reload" 2>&1 &
+reload=$!
+busy() {
+	! ctl update default "$T/r2.tgz" >"$T/update" 2>&1 &&
+	    grep -q reload "$T/update"
+}
+t "a push while a reload is under way is told so" wait_for 5 busy
+kill -CONT "$net"
+t "the reload comes to its end" wait $reload
+is "$(push r2)" 200 "and then a push goes in"
+
+# The file changes again while net tries it: the second HUP counts, too.
+kill -STOP "$net"
+kill -HUP "$UPID"
+begun() {
+	[ "$(grep -c 'parent.: reload /' "$T/log")" = 2 ]
+}
+t "a reload begins" wait_for 5 begun
+sed -i '/monitor/d' "$T/conf"
+kill -HUP "$UPID"
+t "a second HUP is heard" wait_for 5 grep -q "after what is" "$T/log"
+kill -CONT "$net"
+denied() {
+	[ "$(CERT=monitor api GET /releases)" = 403 ]
+}
+t "what the file says last is in use" wait_for 10 denied
+
+# The parent is killed; its net lives on for a moment, with the sockets.
+net=$(process net)
+kill -STOP "$net"
+kill9 "$UPID"
+wait "$UPID" 2>/dev/null
+(flock "$T/state/lock" sleep 1; kill -CONT "$net") &
+held() {
+	! flock -n "$T/state/lock" true
+}
+t "something of it holds the lock" wait_for 5 held
+start_updaterd
+ok "the next start waits for the lock and the sockets"
+t "the same release is served" is_serving r2
+
+# net is lost, and there are no descriptors when it is configured again.
+again() {	# call text
+	net=$(process net)
+	"$TRACER" -t parent -e 24 -f "$1" ${2+-m "$2"} -n 1 -p "$UPID" \
+	    >"$T/traced" &
+	tracer=$!
+	wait_for 5 grep -q ready "$T/traced"
+	kill9 "$net"
+	wait_for 10 grep -q failed "$T/traced"
+	kill "$tracer" 2>/dev/null
+	wait $tracer 2>/dev/null
+	like "$(cat "$T/traced")" '^failed' "no descriptor for $*"
+	t "it serves again" wait_for 10 listening
+}
+again openat ca.crt
+again openat updater.key
+again fcntl
+is "$(push r1)" 200 "a push goes in"
+finish

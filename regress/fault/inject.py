@@ -1,0 +1,226 @@
+"""Let one system call of one process fail once, or one allocation of the
+parent, in each kind of update; then it must have answered clearly, and the
+next push must go in.  Called by inject.sh: inject.py points [part]."""
+import errno
+import mmap
+import os
+import random
+import struct
+import sys
+
+from kill import go_broken, go_push, go_rollback, other
+from lab import Lab, read
+
+QUIET_S = 0.1
+FILES = "openat,openat2,mkdirat,symlinkat,symlink,mkdir,renameat,rename"
+SYNC = "fsync,fdatasync,syncfs"
+SHED = "unlinkat,unlink,rmdir,fchown,fchownat,fchmod,fchmodat,ftruncate"
+LOOK = "read,pread64,getdents64,newfstatat,fstat,fstatfs,lseek,readlinkat"
+# What can fail so: option of the tracer, calls.
+KINDS = (
+    ("ENOSPC", ["-r"], f"{FILES},{SYNC},write,pwrite64"),
+    ("EIO", ["-r"], f"{FILES},{SYNC},{SHED},{LOOK},write,pwrite64"),
+    ("EMFILE", [], "openat,openat2,pipe2,socketpair,socket,accept4,fcntl"),
+    ("ENOMEM", [], "clone,execve,mmap,brk,openat,mkdirat,sendmsg,recvmsg,"
+                   "epoll_ctl"),
+    ("EAGAIN", [], "clone"),
+    ("EINTR", [], "read,write,sendmsg,recvmsg,epoll_wait,epoll_pwait,"
+                  "accept4"),
+    ("short", ["-s"], "read,write,pwrite64"),
+)
+
+
+class Point:
+    """One run in which something fails."""
+
+    def __init__(self, title, who, conf, go, kind=None):
+        self.title, self.who, self.conf = title, who, conf
+        self.go, self.kind = go, kind
+
+    def __str__(self):
+        return f"{self.who}, {self.title}, " \
+            f"{self.kind[0] if self.kind else 'no memory'}"
+
+    def options(self, n, out):
+        name, flags, calls = self.kind
+        if name == "EINTR" and self.who == "parent":
+            # Its pipe for signals does not block: it cannot be cut short.
+            calls = calls.replace("write,", "")
+        args = ["-t", self.who, "-n", str(n), "-f", calls] + flags
+        if name != "short":
+            args += ["-e", str(getattr(errno, name))]
+        return args + (["-o", out] if out else [])
+
+
+def runs(lab):
+    plain, install = lab.conf, lab.conf + ".install"
+    for kind in KINDS:
+        yield Point("push", "parent", plain, go_push, kind)
+        yield Point("push with install", "parent", install, go_push, kind)
+        yield Point("push of a broken one", "parent", plain, go_broken,
+                    kind)
+        yield Point("rollback", "parent", plain, go_rollback, kind)
+        for who in ("task", "net", "probe", "inflate", "unpack"):
+            yield Point("push", who, plain, go_push, kind)
+        for who in ("task", "unpack"):
+            yield Point("push with install", who, install, go_push, kind)
+    for title, conf, go in (("push", plain, go_push),
+                            ("push with install", install, go_push),
+                            ("push of a broken one", plain, go_broken),
+                            ("rollback", plain, go_rollback)):
+        yield Point(title, "parent", conf, go)
+
+
+class Memory:
+    """The page that nomem.c looks at; it traces like the tracer."""
+
+    def __init__(self, lab):
+        self.path = lab.t + "/nomem"
+        with open(self.path, "wb") as f:
+            f.write(bytes(4096))
+        os.environ["UPD_NOMEM"] = self.path
+        with open(self.path, "r+b") as f:
+            self.page = mmap.mmap(f.fileno(), 4096)
+
+    def arm(self, n):
+        self.page[0:32] = struct.pack("4Q", 1, 0, n, 0)
+
+    def disarm(self):
+        _, count, _, failed = struct.unpack("4Q", self.page[0:32])
+        self.page[0:32] = bytes(32)
+        return count, failed
+
+
+class Nothing:
+    @staticmethod
+    def poll():
+        return None
+
+
+def judge(point, status, body):
+    """Was the caller told?"""
+    if status is None:
+        # Whoever answers may be the one that was lost.
+        return [] if point.who == "net" else [f"no answer: {body}"]
+    if status == 200:
+        return []
+    detail = body.get("detail") if isinstance(body, dict) else None
+    if isinstance(detail, dict):
+        detail = detail.get("error")
+    if not detail or status < 400:
+        return [f"no clear error: {status} {body}"]
+    return []
+
+
+def run(lab, memory, point, n, out=None):
+    wrong = []
+    if lab.conf != point.conf:
+        lab.stop()
+        lab.conf = point.conf
+    if not lab.alive():
+        why = lab.start()
+        if why:
+            return None, None, [why]
+    if not lab.wait(20, lab.at_rest):
+        wrong.append("was not at rest before")
+
+    def watch():
+        if point.kind is None:
+            memory.arm(n)
+            return Nothing
+        pid = lab.process(point.who) if point.who in ("net", "probe") \
+            else lab.pid
+        return lab.trace(point.options(n, out), pid=pid)
+
+    t, status, body, allowed, must = point.go(lab, watch)
+    if t is Nothing or n == 0:
+        lab.wait(1, lambda: not lab.leftovers())
+        lab.wait(QUIET_S, lambda: False)
+    if t is Nothing:
+        count, failed = memory.disarm()
+        did = f"allocation {n}" if failed else None
+        if out:
+            with open(out, "w", encoding="ascii") as f:
+                f.write("malloc\n" * count)
+    else:
+        did = lab.traced(t)
+    if n == 0 or did is None:
+        return did, status, wrong
+    if not lab.alive():
+        wrong.append("the daemon died: " + read(lab.t + "/log").decode(
+            errors="replace").splitlines()[-1])
+        lab.start()
+    wrong += judge(point, status, body)
+    if must is not None and lab.name() != must:
+        wrong.append(f"{must} was answered 200, current is {lab.name()}")
+    if lab.name() not in allowed:
+        wrong.append(f"current is {lab.name()}, not one of {allowed}")
+    # What a failure left may stay until the next push, and no longer.
+    lab.wait(20, lambda: lab.status().get("update", 1) is None)
+    new = other(lab)
+    after, why = lab.push(new)
+    if after != 200:
+        wrong.append(f"the next push: {after} {why}")
+    wrong += lab.check([new], new if after == 200 else None)
+    if point.who in ("net", "probe"):
+        lab.stop()		# else it comes back later each time
+    return f"{did}: {status}", status, wrong
+
+
+def main():
+    sample = int(sys.argv[1])
+    only = sys.argv[2] if len(sys.argv) > 2 else None
+    lab = Lab()
+    lab.updaterd = os.environ.get("UPDATERD_NOMEM", lab.updaterd)
+    memory = Memory(lab)
+    if lab.start() is not None:
+        print("Bail out! the daemon does not start")
+        return 1
+    for name in ("r1", "r2", "r1"):
+        lab.push(name)
+    plan, tests, violations, tried = [], 0, 0, 0
+    out = lab.t + "/calls"
+    dice = random.Random(int(os.environ.get("SEED", "1")))
+    chosen = [p for p in runs(lab) if not only or only in str(p)]
+    if sample:
+        chosen = dice.sample(chosen, min(len(chosen), sample // 2))
+        chosen.sort(key=lambda p: p.conf)
+    for p in chosen:
+        run(lab, memory, p, 0, out)
+        plan += [(p, i) for i in
+                 range(1, len(read(out).splitlines()) + 1)]
+    if sample:
+        plan = dice.sample(plan, min(sample, len(plan)))
+        plan.sort(key=lambda x: x[0].conf)
+    bad, counted = {}, {}
+    for p, n in plan:
+        try:
+            did, status, wrong = run(lab, memory, p, n)
+        except RuntimeError as e:
+            did, status, wrong = None, None, [str(e)]
+        if did:
+            tried += 1
+            counted[p] = counted.get(p, 0) + 1
+        if os.environ.get("VERBOSE"):
+            print(f"# {p}, at {n}: {did}", flush=True)
+        if wrong:
+            violations += 1
+            bad[p] = bad.get(p, 0) + 1
+            print(f"# {p}, at {n} ({did}):")
+            for w in wrong[:8]:
+                print("#   " + w[:400], flush=True)
+            lab.kill()
+            lab.start()
+            lab.wait(20, lab.at_rest)
+    for p in dict.fromkeys(p for p, _ in plan):
+        tests += 1
+        print(f"{'not ok' if p in bad else 'ok'} {tests} - {p}: failed at "
+              f"{counted.get(p, 0)} points, {bad.get(p, 0)} violations")
+    print(f"# injected errors: {tried}, violations: {violations}")
+    print(f"1..{tests}")
+    lab.stop()
+    return 1 if violations or not tried else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""Kill one process of updaterd at one of its system calls, start again
+where it was the parent, and check what must hold.  Called by kill.sh with
+the number of points to try, 0: all of them."""
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+from lab import Lab, read
+
+# What counts in the locked-in processes beside what changes state: there
+# is little else for them to be killed at.
+REST_S = 5
+QUIET_S = 0.15		# after the last thing that can be seen
+CHILD = "read,write,sendmsg,recvmsg,openat,openat2,mkdirat,symlinkat"
+
+
+class Phase:
+    """One kind of run; go() returns (status, names allowed, must)."""
+
+    def __init__(self, lab, title, who, conf, go, calls=None):
+        self.lab, self.title, self.who = lab, title, who
+        self.conf, self.go, self.calls = conf, go, calls
+
+    def options(self, n, out=None):
+        args = ["-t", self.who, "-n", str(n)]
+        if self.calls:
+            args += ["-f", self.calls]
+        if out:
+            args += ["-o", out]
+        return args
+
+
+def other(lab, a="r1", b="r2"):
+    return b if lab.name() == a else a
+
+
+def go_push(lab, watch):
+    old, new = lab.name(), other(lab)
+    t = watch()
+    status, body = lab.push(new)
+    return t, status, body, [old, new], new if status == 200 else None
+
+
+def go_broken(lab, watch):
+    old = lab.name()
+    t = watch()
+    status, body = lab.push("bad")
+    wrong = "bad" if status == 200 else None
+    return t, status, body, [old], wrong
+
+
+def go_rollback(lab, watch):
+    old = lab.name()
+    new = json.loads(read(f"{lab.root}/releases/" + os.readlink(
+        lab.root + "/previous")[9:] + ".json"))["sha"]
+    t = watch()
+    status, body = lab.ask("POST", "/rollback")
+    return t, status, body, [old, new], new if status == 200 else None
+
+
+def recovery(before):
+    """Cut an update off as `before` says, then watch the next start."""
+    def go(lab, watch):
+        old, new = lab.name(), other(lab)
+        name = "bad" if before[0] == "bad" else new
+        t = lab.trace(before[1], pid=lab.pid)
+        lab.push(name)
+        if lab.traced(t) is None:
+            raise RuntimeError("the update was not cut off")
+        lab.wait(10, lambda: not lab.alive())
+        t = lab.launch(trace=watch())
+        lab.wait(30, lambda: t.poll() is not None or
+                 (lab.alive() and lab.up() and not lab.leftovers()))
+        return t, None, None, [old] if name == "bad" else [old, new], None
+    return go
+
+
+def phases(lab):
+    kill_at = ["-t", "parent", "-n"]
+    plain, install = lab.conf, lab.conf + ".install"
+    yield Phase(lab, "push", "parent", plain, go_push)
+    yield Phase(lab, "push with install", "parent", install, go_push)
+    yield Phase(lab, "push of a broken one", "parent", plain, go_broken)
+    yield Phase(lab, "rollback", "parent", plain, go_rollback)
+    for title, before in (
+            ("receiving", ("new", kill_at + ["3", "-f", "clone"])),
+            ("promoting", ("new", kill_at + ["1", "-f", "symlinkat"])),
+            ("flipping", ("new", kill_at + ["2", "-f", "symlinkat"])),
+            ("probing", ("new", kill_at + ["3", "-f", "unlinkat", "-m",
+                                          "json.tmp"])),
+            ("going back", ("bad", kill_at + ["3", "-f", "symlinkat"]))):
+        yield Phase(lab, "recovery of " + title, "parent", plain,
+                    recovery(before))
+    for who in ("net", "probe", "inflate", "unpack", "task"):
+        calls = None if who == "task" else CHILD
+        yield Phase(lab, f"push", who, plain, go_push, calls)
+    for who in ("unpack", "task"):
+        yield Phase(lab, f"push with install", who, install, go_push,
+                    CHILD if who == "unpack" else None)
+    yield Phase(lab, "push of a broken one", "task", plain, go_broken)
+    yield Phase(lab, "push of a broken one", "unpack", plain, go_broken,
+                CHILD)
+
+
+def run(lab, phase, n, out=None):
+    """One point: (what was done, status, body, violations)."""
+    if lab.conf != phase.conf:
+        lab.stop()
+        lab.conf = phase.conf
+    if not lab.alive():
+        why = lab.start()
+        if why is None:
+            lab.wait(20, lab.at_rest)
+        else:
+            return None, None, None, [why]
+    if phase.title.startswith("recovery"):
+        def watch():
+            return phase.options(n, out)
+    else:
+        def watch():
+            pid = lab.process(phase.who) if phase.who in ("net", "probe") \
+                else lab.pid
+            return lab.trace(phase.options(n, out), pid=pid)
+    t, status, body, allowed, must = phase.go(lab, watch)
+    # The last steps come after the answer.  The daemon is not asked: its
+    # answers would count.
+    lab.wait(REST_S, lambda: t.poll() is not None or not lab.leftovers())
+    lab.wait(QUIET_S, lambda: t.poll() is not None)
+    did = lab.traced(t)
+    wrong = []
+    if did and phase.who == "parent":
+        lab.wait(10, lambda: not lab.alive())
+        why = lab.start()
+        if why:
+            wrong.append(why)
+    elif not lab.alive():
+        wrong.append("the daemon died by itself")
+        lab.start()
+    wrong += lab.check(allowed, must)
+    if phase.who in ("net", "probe") and not wrong:
+        lab.stop()		# else it comes back later each time
+    return did, status, body, wrong
+
+
+def main():
+    lab = Lab()
+    sample = int(sys.argv[1])
+    only = sys.argv[2] if len(sys.argv) > 2 else None
+    if lab.start() is not None:
+        print("Bail out! the daemon does not start")
+        return 1
+    for name in ("r1", "r2", "r1"):
+        status, body = lab.push(name)
+        if status != 200:
+            print(f"Bail out! push {name}: {status} {body}")
+            return 1
+    tried = violations = tests = 0
+    plan = []
+    dice = random.Random(int(os.environ.get("SEED", "1")))
+    chosen = [p for p in phases(lab)
+              if not only or only in f"{p.who} {p.title}"]
+    if sample:
+        chosen = dice.sample(chosen, min(len(chosen), sample // 2))
+        chosen.sort(key=lambda p: p.conf)
+    out = lab.t + "/calls"
+    for p in chosen:
+        _, status, _, wrong = run(lab, p, 0, out)
+        calls = read(out).decode(errors="replace").splitlines()
+        tests += 1
+        ok = "not ok" if wrong else "ok"
+        print(f"{ok} {tests} - {p.who}, {p.title}: {len(calls)} points, "
+              f"untouched: {status}", flush=True)
+        for w in wrong:
+            print("#   " + w)
+        violations += len(wrong)
+        plan += [(p, i) for i in range(1, len(calls) + 1)]
+    if sample:
+        plan = dice.sample(plan, min(sample, len(plan)))
+        plan.sort(key=lambda x: x[0].conf)
+    bad = {}
+    counted = {}
+    for p, n in plan:
+        try:
+            did, status, body, wrong = run(lab, p, n)
+        except RuntimeError as e:
+            did, status, body, wrong = None, None, None, [str(e)]
+        if did:
+            tried += 1
+            counted[p] = counted.get(p, 0) + 1
+        if wrong:
+            violations += 1
+            bad[p] = bad.get(p, 0) + 1
+            print(f"# {p.who}, {p.title}, at {n} ({did}), answer {status}:")
+            for w in wrong[:8]:
+                print("#   " + w, flush=True)
+            lab.kill()
+            lab.start()
+            lab.check([lab.name()])
+    for p in dict.fromkeys(p for p, _ in plan):
+        tests += 1
+        print(f"{'not ok' if p in bad else 'ok'} {tests} - {p.who}, "
+              f"{p.title}: killed at {counted.get(p, 0)} points, "
+              f"{bad.get(p, 0)} violations")
+    tests += 1
+    if not lab.alive():
+        lab.start()
+    status, body = lab.push(other(lab), "&force=true")
+    print(f"{'ok' if status == 200 else 'not ok'} {tests} - and a push "
+          f"goes through: {status}")
+    print(f"# kill points tried: {tried}, violations: {violations}")
+    print(f"1..{tests}")
+    lab.stop()
+    return 1 if violations or status != 200 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

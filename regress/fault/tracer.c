@@ -1,0 +1,595 @@
+/*
+ * Run or watch a process and, at its Nth system call of those asked for,
+ * kill it before the call is made, or let that one call fail.
+ *
+ *	tracer [-e errno | -s] [-f calls] [-m text] [-n N] [-o file]
+ *	    [-r] [-t class] -p pid | command ...
+ *
+ *	-e	the Nth call fails with this error (a number), once
+ *	-s	the Nth call is given half of its length: a short one
+ *	-f	the calls that count, "write,fsync"; else all in the table
+ *	-m	only calls with this text in one of their paths
+ *	-n	0: none, only list what there was
+ *	-o	the calls that counted, one a line
+ *	-r	of calls on a descriptor only those on files
+ *	-t	whose calls: parent (the process itself), task (what it
+ *		forks), or the NAME of what it executes with -T NAME
+ *
+ * Prints "ready" once it watches, then one line of what it did: "killed
+ * PID CALL PATH", "failed ..", "shortened ..", or "not reached N".  After
+ * that it lets everybody go.  SIGTERM ends it, and them not.
+ *
+ * strace(1) would do for the parent, but not for what is locked in: it
+ * makes a call fail by turning it into number -1, which a filter answers
+ * with death.  Here the call keeps its number and gets an argument that
+ * makes it fail by itself; its result is then overwritten.
+ */
+#include <sys/types.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#include <elf.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/ptrace.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define REG_ARG0	rdi
+#define REG_ARG2	rdx
+#define REG_RESULT	rax
+typedef struct user_regs_struct regs_t;
+#elif defined(__aarch64__)
+#define REG_ARG0	regs[0]
+#define REG_ARG2	regs[2]
+#define REG_RESULT	regs[0]
+typedef struct user_regs_struct regs_t;
+#else
+#error "name the registers of this architecture"
+#endif
+
+#define MAX_TRACEES	64
+#define CLASS_SIZE	16
+#define CREATES		2	/* counts where O_CREAT is given */
+
+/* How to make a call fail by itself, so that nothing of it happens. */
+enum spoil {
+	BAD_FD,				/* argument 0 is a descriptor: -1 */
+	BAD_POINTER,			/* argument 0 is an address: 0 */
+	BAD_LENGTH,			/* argument 1 is a length: 0 */
+	BAD_FLAGS,			/* argument 0 is flags: nonsense */
+	BAD_ZERO			/* brk(0): nothing moves */
+};
+
+static const struct call {
+	const char	*name;
+	long		 nr;
+	enum spoil	 spoil;
+	int		 paths;		/* bit per argument that is a path */
+	int		 changes;	/* counts by default: 1, CREATES */
+} calls[] = {
+	{ "openat", SYS_openat, BAD_FD, 0x2, CREATES },
+	{ "openat2", SYS_openat2, BAD_FD, 0x2, 0 },
+	{ "write", SYS_write, BAD_FD, 0, 1 },
+	{ "writev", SYS_writev, BAD_FD, 0, 1 },
+	{ "pwrite64", SYS_pwrite64, BAD_FD, 0, 1 },
+	{ "read", SYS_read, BAD_FD, 0, 0 },
+	{ "pread64", SYS_pread64, BAD_FD, 0, 0 },
+	{ "fsync", SYS_fsync, BAD_FD, 0, 1 },
+	{ "fdatasync", SYS_fdatasync, BAD_FD, 0, 1 },
+	{ "syncfs", SYS_syncfs, BAD_FD, 0, 1 },
+	{ "ftruncate", SYS_ftruncate, BAD_FD, 0, 1 },
+	{ "renameat", SYS_renameat, BAD_FD, 0xa, 1 },
+	{ "renameat2", SYS_renameat2, BAD_FD, 0xa, 1 },
+	{ "unlinkat", SYS_unlinkat, BAD_FD, 0x2, 1 },
+	{ "symlinkat", SYS_symlinkat, BAD_POINTER, 0x5, 1 },
+	{ "linkat", SYS_linkat, BAD_FD, 0xa, 1 },
+	{ "mkdirat", SYS_mkdirat, BAD_FD, 0x2, 1 },
+	{ "readlinkat", SYS_readlinkat, BAD_FD, 0x2, 0 },
+	{ "fchown", SYS_fchown, BAD_FD, 0, 1 },
+	{ "fchownat", SYS_fchownat, BAD_FD, 0x2, 1 },
+	{ "fchmod", SYS_fchmod, BAD_FD, 0, 1 },
+	{ "fchmodat", SYS_fchmodat, BAD_FD, 0x2, 1 },
+	{ "fstat", SYS_fstat, BAD_FD, 0, 0 },
+	{ "newfstatat", SYS_newfstatat, BAD_FD, 0x2, 0 },
+	{ "fstatfs", SYS_fstatfs, BAD_FD, 0, 0 },
+	{ "getdents64", SYS_getdents64, BAD_FD, 0, 0 },
+	{ "lseek", SYS_lseek, BAD_FD, 0, 0 },
+	{ "fcntl", SYS_fcntl, BAD_FD, 0, 0 },
+	{ "pipe2", SYS_pipe2, BAD_POINTER, 0, 0 },
+	{ "socketpair", SYS_socketpair, BAD_FD, 0, 0 },
+	{ "socket", SYS_socket, BAD_FD, 0, 0 },
+	{ "connect", SYS_connect, BAD_FD, 0, 0 },
+	{ "accept4", SYS_accept4, BAD_FD, 0, 0 },
+	{ "sendmsg", SYS_sendmsg, BAD_FD, 0, 1 },
+	{ "recvmsg", SYS_recvmsg, BAD_FD, 0, 0 },
+	{ "sendto", SYS_sendto, BAD_FD, 0, 1 },
+	{ "epoll_ctl", SYS_epoll_ctl, BAD_FD, 0, 0 },
+	{ "clone", SYS_clone, BAD_FLAGS, 0, 1 },
+	{ "execve", SYS_execve, BAD_POINTER, 0x1, 1 },
+	{ "kill", SYS_kill, BAD_FLAGS, 0, 1 },
+	{ "mmap", SYS_mmap, BAD_LENGTH, 0, 0 },
+	{ "brk", SYS_brk, BAD_ZERO, 0, 0 },
+#ifdef SYS_rename
+	{ "rename", SYS_rename, BAD_POINTER, 0x3, 1 },
+	{ "unlink", SYS_unlink, BAD_POINTER, 0x1, 1 },
+	{ "rmdir", SYS_rmdir, BAD_POINTER, 0x1, 1 },
+	{ "mkdir", SYS_mkdir, BAD_POINTER, 0x1, 1 },
+	{ "symlink", SYS_symlink, BAD_POINTER, 0x3, 1 },
+	{ "fork", SYS_fork, BAD_FLAGS, 0, 1 },
+	{ "epoll_wait", SYS_epoll_wait, BAD_FD, 0, 0 },
+#endif
+	{ "epoll_pwait", SYS_epoll_pwait, BAD_FD, 0, 0 }
+};
+#define NCALLS	(sizeof(calls) / sizeof(calls[0]))
+
+struct tracee {
+	pid_t		 pid;
+	char		 class[CLASS_SIZE];
+	int		 spoiled;	/* overwrite the result */
+};
+
+static struct tracee	 tracees[MAX_TRACEES];
+static int		 counts[NCALLS];	/* asked for */
+static const char	*who = "parent", *match;
+static long		 at, seen;		/* -n, and how many so far */
+static int		 error_no, shorten, files_only;
+static FILE		*list;
+static int		 leaving;		/* let everybody go */
+static pid_t		 victim;		/* killed: wait for its end */
+static int		 asked;			/* a call was spoiled */
+
+static volatile sig_atomic_t	 told;
+
+static void
+on_term(int sig)
+{
+	told = 1;
+}
+
+static struct tracee *
+find(pid_t pid)
+{
+	int	 i;
+
+	for (i = 0; i < MAX_TRACEES; i++)
+		if (tracees[i].pid == pid)
+			return &tracees[i];
+	return NULL;
+}
+
+static struct tracee *
+add(pid_t pid, const char *class)
+{
+	struct tracee	*t = find(pid);
+
+	if (t != NULL)
+		return t;
+	if ((t = find(0)) == NULL)
+		errx(2, "too many processes");
+	t->pid = pid;
+	t->spoiled = 0;
+	snprintf(t->class, sizeof(t->class), "%s", class);
+	return t;
+}
+
+/* A text of the tracee's; as much as can be read of it. */
+static void
+peek(pid_t pid, uint64_t addr, char *buf, size_t size)
+{
+	struct iovec	 l, r;
+	ssize_t		 n;
+
+	l.iov_base = buf;
+	r.iov_base = (void *)(uintptr_t)addr;
+	/* Not over the end of its page: that would read nothing. */
+	l.iov_len = r.iov_len = 4096 - addr % 4096 < size - 1 ?
+	    4096 - addr % 4096 : size - 1;
+	n = process_vm_readv(pid, &l, 1, &r, 1, 0);
+	buf[n > 0 ? n : 0] = '\0';
+}
+
+static void
+paths_of(pid_t pid, const struct call *c, const uint64_t *args, char *buf,
+    size_t size)
+{
+	char	 path[512];
+	size_t	 len = 0;
+	int	 i;
+
+	buf[0] = '\0';
+	for (i = 0; i < 6; i++)
+		if (c->paths & 1 << i) {
+			peek(pid, args[i], path, sizeof(path));
+			len += (size_t)snprintf(buf + len, size - len, " %s",
+			    path);
+			if (len >= size)
+				return;
+		}
+}
+
+static void
+say(const char *what, pid_t pid, const char *call, const char *paths)
+{
+	printf("%s %d %s%s\n", what, (int)pid, call, paths);
+	fflush(stdout);
+}
+
+static void
+spoil(struct tracee *t, const struct call *c)
+{
+	struct iovec	 iov;
+	regs_t		 regs;
+
+	iov.iov_base = &regs;
+	iov.iov_len = sizeof(regs);
+	if (ptrace(PTRACE_GETREGSET, t->pid, NT_PRSTATUS, &iov) == -1)
+		err(2, "registers");
+	if (shorten) {
+		regs.REG_ARG2 = (regs.REG_ARG2 + 1) / 2;
+	} else switch (c->spoil) {
+	case BAD_FD:
+		regs.REG_ARG0 = (unsigned int)-1;
+		break;
+	case BAD_POINTER:
+	case BAD_ZERO:
+		regs.REG_ARG0 = 0;
+		break;
+	case BAD_LENGTH:
+#if defined(__x86_64__)
+		regs.rsi = 0;
+#else
+		regs.regs[1] = 0;
+#endif
+		break;
+	case BAD_FLAGS:
+		/* clone: CLONE_SIGHAND without CLONE_VM; kill: no such pid */
+		regs.REG_ARG0 = c->nr == SYS_kill ? 0x7ffffffe : 0x800;
+		break;
+	}
+	if (ptrace(PTRACE_SETREGSET, t->pid, NT_PRSTATUS, &iov) == -1)
+		err(2, "set registers");
+	t->spoiled = 1;
+	asked = 1;
+}
+
+static void
+unspoil(struct tracee *t)
+{
+	struct iovec	 iov;
+	regs_t		 regs;
+
+	t->spoiled = 0;
+	leaving = 1;
+	if (shorten)
+		return;
+	iov.iov_base = &regs;
+	iov.iov_len = sizeof(regs);
+	if (ptrace(PTRACE_GETREGSET, t->pid, NT_PRSTATUS, &iov) == -1)
+		return;
+	if ((long long)regs.REG_RESULT < 0)	/* not brk */
+		regs.REG_RESULT = (unsigned long long)-(long long)error_no;
+	(void)ptrace(PTRACE_SETREGSET, t->pid, NT_PRSTATUS, &iov);
+}
+
+/* A file or directory, and no pipe or socket, which have no EIO. */
+static int
+is_file(pid_t pid, int fd)
+{
+	char	 path[64], to[8];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+	return readlink(path, to, sizeof(to)) > 0 && to[0] == '/';
+}
+
+/* Asked for by name, or by default: openat only where it makes a file. */
+static int
+is_wanted(pid_t pid, const struct call *c, const uint64_t *args)
+{
+	int	 wanted = counts[c - calls];
+
+	if (wanted == CREATES && (args[2] & O_CREAT) == 0)
+		return 0;
+	/* What else it does to a descriptor cannot fail. */
+	if (c->nr == SYS_fcntl && args[1] != F_DUPFD_CLOEXEC)
+		return 0;
+	if (files_only && c->spoil == BAD_FD && c->paths == 0 &&
+	    !is_file(pid, (int)args[0]))
+		return 0;
+	return wanted != 0;
+}
+
+static void
+entered(struct tracee *t, const struct ptrace_syscall_info *si)
+{
+	const struct call	*c;
+	const uint64_t		*args;
+	char			 paths[1200];
+	size_t			 i;
+
+	if (strcmp(t->class, who) != 0 || asked)
+		return;
+	args = (const uint64_t *)si->entry.args;
+	for (i = 0; i < NCALLS; i++)
+		if ((long)si->entry.nr == calls[i].nr)
+			break;
+	if (i == NCALLS)
+		return;
+	c = &calls[i];
+	if (!is_wanted(t->pid, c, args))
+		return;
+	/* What is written to the log changes nothing. */
+	if ((c->nr == SYS_write || c->nr == SYS_writev) && args[0] <= 2)
+		return;
+	paths_of(t->pid, c, args, paths, sizeof(paths));
+	if (match != NULL && strstr(paths, match) == NULL)
+		return;
+	seen++;
+	if (list != NULL) {
+		fprintf(list, "%ld %s%s\n", seen, c->name, paths);
+		fflush(list);
+	}
+	if (seen != at)
+		return;
+	if (error_no != 0 || shorten) {
+		say(shorten ? "shortened" : "failed", t->pid, c->name, paths);
+		spoil(t, c);
+		return;
+	}
+	asked = 1;
+	victim = t->pid;
+	kill(t->pid, SIGKILL);
+	say("killed", t->pid, c->name, paths);
+}
+
+/* After exec: one of ours has -T NAME; anything else is none of ours. */
+static int
+classify(struct tracee *t)
+{
+	char	 path[64], buf[256], *p, *end;
+	ssize_t	 n;
+	int	 fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)t->pid);
+	if ((fd = open(path, O_RDONLY)) == -1)
+		return 0;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	buf[n] = '\0';
+	end = buf + n;
+	for (p = buf; p < end; p += strlen(p) + 1)
+		if (strcmp(p, "-T") == 0 && p + 3 < end) {
+			snprintf(t->class, sizeof(t->class), "%s", p + 3);
+			return 1;
+		}
+	return strcmp(t->class, "parent") == 0;
+}
+
+static void
+drop(struct tracee *t)
+{
+	t->pid = 0;
+}
+
+static void
+let_go(struct tracee *t, int sig)
+{
+	(void)ptrace(PTRACE_DETACH, t->pid, 0, sig);
+	drop(t);
+}
+
+static void
+stopped(struct tracee *t, int status)
+{
+	struct ptrace_syscall_info	 si;
+	unsigned long			 msg;
+	int				 sig = WSTOPSIG(status);
+	int				 event = status >> 16, pass = 0;
+
+	if (sig == (SIGTRAP | 0x80)) {
+		if (ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, sizeof(si), &si) >
+		    0) {
+			if (si.op == PTRACE_SYSCALL_INFO_ENTRY && !leaving)
+				entered(t, &si);
+			else if (si.op == PTRACE_SYSCALL_INFO_EXIT &&
+			    t->spoiled)
+				unspoil(t);
+		}
+	} else if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK ||
+	    event == PTRACE_EVENT_CLONE) {
+		if (ptrace(PTRACE_GETEVENTMSG, t->pid, 0, &msg) == 0)
+			add((pid_t)msg, "task");
+	} else if (event == PTRACE_EVENT_EXEC) {
+		if (!classify(t)) {
+			let_go(t, 0);
+			return;
+		}
+	} else if (event == PTRACE_EVENT_STOP) {
+		if (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN ||
+		    sig == SIGTTOU) {
+			(void)ptrace(PTRACE_LISTEN, t->pid, 0, 0);
+			return;
+		}
+	} else
+		pass = sig;
+	/* A spoiled call must come to its end first. */
+	if (leaving && !t->spoiled)
+		let_go(t, pass);
+	else
+		(void)ptrace(PTRACE_SYSCALL, t->pid, 0, pass);
+}
+
+static int
+any(void)
+{
+	int	 i;
+
+	for (i = 0; i < MAX_TRACEES; i++)
+		if (tracees[i].pid != 0)
+			return 1;
+	return 0;
+}
+
+static void
+interrupt_all(void)
+{
+	int	 i;
+
+	for (i = 0; i < MAX_TRACEES; i++)
+		if (tracees[i].pid != 0)
+			(void)ptrace(PTRACE_INTERRUPT, tracees[i].pid, 0, 0);
+}
+
+static void
+loop(void)
+{
+	struct tracee	*t;
+	pid_t		 pid;
+	int		 status, interrupted = 0;
+
+	while (any()) {
+		if (told && !leaving)
+			leaving = 1;
+		if (leaving && !interrupted) {
+			interrupted = 1;
+			interrupt_all();
+		}
+		pid = waitpid(-1, &status, __WALL);
+		if (pid == -1) {
+			if (errno == EINTR)
+				continue;
+			return;
+		}
+		if (WIFSTOPPED(status))
+			stopped((t = find(pid)) != NULL ? t : add(pid, "task"),
+			    status);
+		else if ((t = find(pid)) != NULL) {
+			drop(t);
+			if (pid == victim)
+				leaving = 1;
+		}
+	}
+}
+
+static void
+select_calls(const char *names)
+{
+	char	*copy, *p;
+	size_t	 i;
+
+	if (names == NULL) {
+		for (i = 0; i < NCALLS; i++)
+			counts[i] = calls[i].changes;
+		return;
+	}
+	if ((copy = strdup(names)) == NULL)
+		err(2, NULL);
+	for (p = strtok(copy, ","); p != NULL; p = strtok(NULL, ",")) {
+		for (i = 0; i < NCALLS; i++)
+			if (strcmp(p, calls[i].name) == 0) {
+				counts[i] = 1;
+				break;
+			}
+		if (i == NCALLS)
+			errx(2, "no call %s", p);
+	}
+	free(copy);
+}
+
+static pid_t
+launch(char **argv)
+{
+	pid_t	 pid;
+	char	 c;
+	int	 p[2];
+
+	if (pipe(p) == -1)
+		err(2, "pipe");
+	if ((pid = fork()) == -1)
+		err(2, "fork");
+	if (pid == 0) {
+		close(p[1]);
+		(void)!read(p[0], &c, 1);	/* until we are watched */
+		close(p[0]);
+		dup2(STDERR_FILENO, STDOUT_FILENO);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	close(p[0]);
+	if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD |
+	    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+	    PTRACE_O_TRACEEXEC) == -1)
+		err(2, "seize");
+	close(p[1]);
+	return pid;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sigaction	 sa;
+	long			 options;
+	const char		*names = NULL;
+	pid_t			 pid = 0;
+	int			 ch;
+
+	while ((ch = getopt(argc, argv, "+e:f:m:n:o:p:rst:")) != -1)
+		switch (ch) {
+		case 'e': error_no = atoi(optarg); break;
+		case 'f': names = optarg; break;
+		case 'm': match = optarg; break;
+		case 'n': at = atol(optarg); break;
+		case 'o':
+			if ((list = fopen(optarg, "w")) == NULL)
+				err(2, "%s", optarg);
+			break;
+		case 'p': pid = atoi(optarg); break;
+		case 'r': files_only = 1; break;
+		case 's': shorten = 1; break;
+		case 't': who = optarg; break;
+		default: return 2;
+		}
+	if ((pid > 1) == (optind < argc))
+		errx(2, "either -p or a command");
+	select_calls(names);
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = on_term;
+	sigaction(SIGTERM, &sa, NULL);
+	if (pid == 0)
+		add(launch(argv + optind), "parent");
+	else {
+		options = PTRACE_O_TRACESYSGOOD;
+		/* Of a process on its own its children are none of ours. */
+		if (strcmp(who, "parent") != 0)
+			options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+			    PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
+		if (ptrace(PTRACE_SEIZE, pid, 0, options) == -1)
+			err(2, "seize %d", (int)pid);
+		/* net and probe run already: they are their own class. */
+		add(pid, strcmp(who, "net") == 0 || strcmp(who, "probe") == 0 ?
+		    who : "parent");
+		(void)ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+	}
+	printf("ready %d\n", (int)(pid != 0 ? pid : tracees[0].pid));
+	fflush(stdout);
+	loop();
+	if (!asked && at > 0)
+		printf("not reached %ld\n", seen);
+	else if (at == 0)
+		printf("seen %ld\n", seen);
+	if (list != NULL)
+		fclose(list);
+	return 0;
+}
