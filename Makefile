@@ -150,6 +150,7 @@ bench:
 	@sh regress/deps.sh build check
 	@${MAKE} programs regress/agent/agent
 	@sh regress/bench/run.sh
+	@sh regress/bench/master.sh
 
 lint:
 	@sh regress/deps.sh build lint

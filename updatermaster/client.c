@@ -154,15 +154,6 @@ client_hurry(struct client *c)
 		}
 }
 
-void
-request_free(struct request *r)
-{
-	json_decref(r->answer);
-	r->answer = NULL;
-	free(r->path);
-	r->path = NULL;
-}
-
 /* --- curl and libevent ------------------------------------------------ */
 
 static void

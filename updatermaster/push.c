@@ -468,7 +468,8 @@ say_how_to_go_on(const struct rollout *ro)
 		return;
 	for (i = 0; i < ro->plan.canary && i < ro->ntargets; i++)
 		if (target_isfinal(&ro->targets[i]) &&
-		    outcome_isbad(ro->targets[i].agent))
+		    (outcome_isbad(ro->targets[i].agent) ||
+		    outcome_isbad(ro->targets[i].self)))
 			return;		/* that release goes no further */
 	show_note(ro->show, "%zu host%s to go; %s: updatermaster -d %s push "
 	    "--resume%s", left, left == 1 ? "" : "s", ro->stopped[0] ?

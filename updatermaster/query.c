@@ -370,7 +370,7 @@ print_json(const struct query *q)
 		    q->asked[i].req.status, "answer", q->asked[i].req.answer);
 		if (!asked_isgood(&q->asked[i])) {
 			asked_why(&q->asked[i], why, sizeof(why));
-			json_object_set_new(o, "detail", json_string(why));
+			json_object_set_new(o, "detail", js_make(why));
 		}
 		json_array_append_new(list, o);
 	}

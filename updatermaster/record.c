@@ -76,7 +76,10 @@ list_json(char *const *list)
 	size_t	 i;
 
 	for (i = 0; i < list_len(list); i++)
-		json_array_append_new(a, json_string(list[i]));
+		if (json_array_append_new(a, json_string(list[i])) == -1) {
+			json_decref(a);
+			return NULL;
+		}
 	return a;
 }
 
@@ -118,12 +121,14 @@ make_line(json_t *o, size_t *len)
 {
 	char	*text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL, *line;
 
-	json_decref(o);
 	if (text == NULL || (line = realloc(text, strlen(text) + 2)) == NULL) {
+		/* A path that is no UTF-8 could not be found again. */
+		errno = o == NULL ? EILSEQ : ENOMEM;
+		json_decref(o);
 		free(text);
-		errno = ENOMEM;
 		return NULL;
 	}
+	json_decref(o);
 	*len = strlen(line);
 	line[(*len)++] = '\n';
 	line[*len] = '\0';
@@ -178,7 +183,7 @@ record_event(struct rollout *ro, const struct target *t, const char *event)
 			    json_string(outcome_name(t->self)));
 		if (t->detail[0] != '\0' && strcmp(event, "begun") != 0)
 			json_object_set_new(o, "detail",
-			    json_string(t->detail));
+			    js_make(t->detail));
 		if (t->status != 0)
 			json_object_set_new(o, "status",
 			    json_integer(t->status));

@@ -446,13 +446,13 @@ show_json(const struct rollout *ro)
 	count(ro, &c);
 	for (i = 0; i < ro->ntargets; i++) {
 		t = &ro->targets[i];
-		h = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:s, s:i, "
+		h = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:i, "
 		    "s:O?}", "host", t->host.name, "address",
 		    t->host.address ? t->host.address : "",
 		    "port", (int)t->host.port, "agent",
 		    outcome_name(t->agent), "self", outcome_name(t->self),
 		    "sha", ro->plan.sha, "ms", t->begun_us ?
-		    json_integer(t->ms) : json_null(), "detail", t->detail,
+		    json_integer(t->ms) : json_null(), "detail", js_make(t->detail),
 		    "status", t->status, "answer", t->answer);
 		json_array_append_new(hosts, h);
 	}
@@ -470,7 +470,7 @@ show_json(const struct rollout *ro)
 	    "resumable", ro->recfd != -1 && !ro->backing &&
 	    rollout_left(ro) > 0);
 	json_object_set_new(o, "stopped", ro->stopped[0] ?
-	    json_string(ro->stopped) : json_null());
+	    js_make(ro->stopped) : json_null());
 	return o;
 }
 

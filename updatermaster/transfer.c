@@ -412,3 +412,12 @@ transfer_begin(struct request *r)
 	    "memory, or libcurl was built without OpenSSL");
 	return -1;
 }
+
+void
+request_free(struct request *r)
+{
+	json_decref(r->answer);
+	r->answer = NULL;
+	free(r->path);
+	r->path = NULL;
+}

@@ -9,9 +9,11 @@
  *
  * In the table: K killed by seccomp, x refused with an error, - it went
  * through, . not tried, ! the process would not go on: without no_new_privs
- * the kernel grants neither Landlock nor seccomp, which is fatal.  Of the layers alone only those are judged that the
- * manual names for it; a layer may stop more.  With one left out it must be
- * stopped if another that stops it alone is left.
+ * the kernel grants neither Landlock nor seccomp, which is fatal.
+ *
+ * Of the layers alone only those are judged that the manual names for an
+ * attack; a layer may stop more.  With one left out it must be stopped if
+ * another that stops it alone is left.
  */
 #include <sys/types.h>
 #include <sys/resource.h>

@@ -35,7 +35,7 @@
 #define WAIT_MIN	10	/* ms between attempts of exec, at first */
 #define WAIT_MAX	1000	/* ms */
 #define WAIT_PROBE	100	/* ms, the probe process is not there */
-#define PROBE_LATE	PATIENCE(5000)	/* ms after its time: it will not answer */
+#define PROBE_LATE	PATIENCE(5000)	/* ms late: it will not answer */
 #define DATAGRAM_MAX	4096	/* bytes of one notification */
 #define READY_WORD	"READY=1"
 #define FIFO_NAME	"ready"

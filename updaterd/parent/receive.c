@@ -28,7 +28,7 @@
 #include "util.h"
 
 #define PIPE_BYTES	(1024 * 1024)	/* asked of the kernel for each pipe */
-#define LINGER_MS	PATIENCE(5000)	/* for the other worker once one has failed */
+#define LINGER_MS	PATIENCE(5000)	/* for the other once one failed */
 #define DRAIN_MS	PATIENCE(120000) /* for them once net is through */
 #define READER_MS	PATIENCE(600000) /* for unpack to read a tree */
 #define STALL_IDLES	3	/* times `idle`, which net enforces itself */

@@ -5,7 +5,9 @@
  * has its manifest.  So the order of a commit is
  *
  *	1. tree and manifest are written and synced (tree_seal with sync):
- *	   a rename may reach the disk before the data of what it renames;
+ *	   a rename may reach the disk before the data of what it renames.
+ *	   syncfs goes to a descriptor that was opened before the first
+ *	   write, for only that one is told of a write that failed since;
  *	2. tree, then manifest are renamed into place;
  *	3. releases/ is fsynced: the next step is a rename in the same
  *	   directory, and not every file system keeps their order;
@@ -13,14 +15,26 @@
  *	   and fsyncs the directory.  From here on it is a release.
  *
  * A cut before 4 leaves a tree or a manifest without a record, which
- * store_sweep() takes.  Then, elsewhere: the journal is written durably,
- * and only then the links move (store.c): a link that has moved is always
- * explained by a journal, or by a record that says "good".
+ * store_sweep() takes.  Then, elsewhere (promote.c):
+ *
+ *	5. the journal is written durably, and only then
+ *	6. the links move and the root is fsynced (store.c): a link that has
+ *	   moved is always explained by a journal, or by a record that says
+ *	   "good";
+ *	7. the verdict is written: record, then history, each fsynced;
+ *	8. the journal is removed and the root fsynced; then the answer.
+ *
+ * A cut before 6 is an update that never was; between 6 and 7 the verdict
+ * is found by the next start; between 7 and 8 it is found once more, and
+ * is the same.  So nothing that was answered is ever lost, and nothing is
+ * answered that a cut could take back.
  *
  * The order of going is the reverse: the record first, so that what may be
  * half gone is no release; then the tree gets a name that says so; the
  * manifest last.  Nothing is fsynced here: until the sweep, which fsyncs
- * before it removes the first byte, a cut merely brings it back whole.
+ * before it removes the first byte, a cut merely brings it back whole, or
+ * brings back some of its names in any order (btrfs): none of them is
+ * believed without the others.
  */
 #include <sys/types.h>
 #include <sys/stat.h>
