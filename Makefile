@@ -5,6 +5,7 @@
 #	make check		all tests (as root)
 #	make fault		kills and errors at every step, attacks, lies:
 #				the better part of an hour
+#	make soak N=10000	so many updates in a row: does anything grow?
 #	make demo		see it work, in seconds (as root)
 #	make install		DESTDIR= PREFIX=/usr/local
 #	make lint bench clean uninstall
@@ -16,6 +17,7 @@
 OS!=		uname -s
 include common/${OS}.mk
 
+N=		10000
 PREFIX=		/usr/local
 MANDIR=		${PREFIX}/share/man
 UNITDIR=	${PREFIX}/lib/systemd/system
@@ -140,6 +142,11 @@ fault:
 	@sh regress/deps.sh build check
 	@${MAKE} programs regress/agent/agent ${OS_FAULT}
 	@env FULL=1 FAULT_POINTS=0 prove -v -e '' regress/fault/*.sh
+
+soak:
+	@sh regress/deps.sh build check
+	@${MAKE} programs regress/agent/agent
+	@env N="${N}" prove -v -e '' regress/fault/soak.sh
 
 demo:
 	@sh regress/deps.sh build demo
@@ -301,5 +308,5 @@ ${UPDATERD} ${UPDATERCTL} ${UPDATERMASTER}: ${HDRS} ${FLAGS}
 	@echo "cc $@"
 	@${CC} ${ALL_CFLAGS} -Iregress/fault -DSANDBOX_TEST -c -o $@ $<
 
-.PHONY: all deps check fault demo bench lint install install-systemd uninstall \
+.PHONY: all deps check fault soak demo bench lint install install-systemd uninstall \
 	clean programs

@@ -23,7 +23,8 @@ for set in "${@:-build}"; do
 	check)
 		programs="$programs curl:curl openssl:openssl jq:jq
 		    python3:python3 prove:perl strace:strace
-		    mkfs.ext4:e2fsprogs pgrep:procps unshare:util-linux
+		    mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs
+		    mkfs.btrfs:btrfs-progs pgrep:procps unshare:util-linux
 		    mount:mount useradd:passwd zstd:zstd
 		    signify-openbsd:signify-openbsd zsh:zsh
 		    ip:iproute2"

@@ -107,7 +107,7 @@ choose(struct master *m, const struct choice *c, struct host ***out,
 	}
 	TAILQ_FOREACH(h, &m->hosts, entry)
 		n++;
-	if ((list = calloc(n + 1, sizeof(*list))) == NULL)
+	if ((list = calloc(n + 1, sizeof(void *))) == NULL)
 		err(1, NULL);
 	n = 0;
 	rv = take_named(m, c, list, &n);

@@ -281,7 +281,7 @@ put_term(FILE *f, const char *term, const char *fmt, ...)
 }
 
 static void
-put_head(FILE *f, const struct rollout *ro, size_t bad)
+put_head(FILE *f, const struct rollout *ro, size_t bad, size_t left)
 {
 	const struct plan	*p = &ro->plan;
 	char			 at[40], size[16];
@@ -300,14 +300,15 @@ put_head(FILE *f, const struct rollout *ro, size_t bad)
 	    "%zu failed or not reached, %zu not begun.</p>\n<dl>\n",
 	    bad > 0 ? "bad" : "good", ro->ntargets,
 	    ro->ntargets == 1 ? "" : "s",
-	    ro->ntargets - rollout_left(ro) - bad, bad, rollout_left(ro));
+	    ro->ntargets - left - bad, bad, left);
 	put_term(f, "Begun", "%s", at);
 	put_term(f, "Agent", "%s", p->agent != NULL ? p->agent : "default");
 	put_term(f, "SHA-256", "%s", p->pack.sha256);
 	put_term(f, "Archive", "%s", size);
 	put_term(f, "From", "%s", p->tarball != NULL ? p->tarball : p->root);
-	put_term(f, "Order", "%u canaries, then %u at a time", p->canary,
-	    p->batch ? p->batch : (unsigned int)ro->ntargets);
+	put_term(f, "Canaries", "%u", p->canary);
+	put_term(f, "Batches", "%u", p->batch ? p->batch :
+	    (unsigned int)ro->ntargets);
 	if (ro->stopped[0] != '\0')
 		put_term(f, "Stopped", "%s", ro->stopped);
 	if (ro->interrupted)
@@ -320,16 +321,16 @@ put_page(FILE *f, const struct rollout *ro)
 {
 	const struct target	*t;
 	uint32_t		 total = 1;
-	size_t			 i, bad = 0;
+	size_t			 i, bad = 0, left = 0;
 
 	for (i = 0; i < ro->ntargets; i++) {
 		t = &ro->targets[i];
-		/* One that was not reached is to go yet, and bad. */
-		bad += isbad(t) && target_isfinal(t);
+		bad += isbad(t) != 0;
+		left += t->agent == OUTCOME_NONE;
 		if (t->nphases > 0 && t->phases[t->nphases - 1].ms > total)
 			total = t->phases[t->nphases - 1].ms;
 	}
-	put_head(f, ro, bad);
+	put_head(f, ro, bad, left);
 	put_failures(f, ro);
 	put_hosts(f, ro, total);
 	fputs("</body></html>\n", f);

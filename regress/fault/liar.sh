@@ -59,7 +59,7 @@ told() {	# type
 if [ -n "${FULL-}" ]; then
 	step=1 rounds=3
 else
-	step=${LIE_STEP:-7} rounds=1
+	step=${LIE_STEP:-11} rounds=1
 fi
 
 # --- net and probe: started again by themselves -------------------------
