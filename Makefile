@@ -6,6 +6,7 @@
 #	make fault		kills and errors at every step, attacks, lies:
 #				the better part of an hour
 #	make soak N=10000	so many updates in a row: does anything grow?
+#	make fuzz T=60		each fuzz harness for so many seconds
 #	make demo		see it work, in seconds (as root)
 #	make install		DESTDIR= PREFIX=/usr/local
 #	make lint bench clean uninstall
@@ -146,7 +147,14 @@ fault:
 soak:
 	@sh regress/deps.sh build check
 	@${MAKE} programs regress/agent/agent
-	@env N="${N}" prove -v -e '' regress/fault/soak.sh
+	@env SOAK_N="${N}" prove -v -e '' regress/fault/soak.sh
+
+# FUZZ="http body" for some of them; regress/README says more.
+fuzz:
+	@sh regress/deps.sh build fuzz
+	@env FUZZ_CFLAGS="-std=gnu11 -D_GNU_SOURCE ${WARN} ${INC} \
+	    ${OS_CFLAGS}" FUZZ_LIBS="${OS_FUZZLIBS}" YACC="${YACC}" \
+	    T="${T}" sh regress/fuzz/run.sh ${FUZZ}
 
 demo:
 	@sh regress/deps.sh build demo
@@ -222,6 +230,7 @@ clean:
 	rm -f updaterd/updaterd updaterd/parse.c updaterctl/updaterctl \
 	    updatermaster/updatermaster \
 	    regress/agent/agent ${OS_FAULT} regress/archive/drive .buildflags
+	rm -rf regress/fuzz/build
 
 # --- how it is built; `make -n` shows the whole commands ---------------
 
@@ -308,5 +317,5 @@ ${UPDATERD} ${UPDATERCTL} ${UPDATERMASTER}: ${HDRS} ${FLAGS}
 	@echo "cc $@"
 	@${CC} ${ALL_CFLAGS} -Iregress/fault -DSANDBOX_TEST -c -o $@ $<
 
-.PHONY: all deps check fault soak demo bench lint install install-systemd uninstall \
-	clean programs
+.PHONY: all deps check fault soak fuzz demo bench lint install \
+	install-systemd uninstall clean programs

@@ -33,3 +33,4 @@ OS_OBJS=	common/compat/beneath-linux.o common/compat/beneath-walk.o \
 # For the tests: what watches system calls, and runs out of memory.
 OS_FAULT=	regress/fault/confine regress/fault/liar regress/fault/nomem \
 		regress/fault/suid regress/fault/tracer regress/fault/updaterd
+OS_FUZZLIBS=	-Wl,--as-needed ${OS_PKGLIBS}

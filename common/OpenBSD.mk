@@ -25,3 +25,4 @@ OS_OBJS=	common/compat/beneath-openbsd.o common/compat/beneath-walk.o \
 		common/compat/osproc-openbsd.o \
 		common/compat/pidwatch-openbsd.o \
 		common/compat/sandbox-openbsd.o
+OS_FUZZLIBS=	${OS_LIBS}

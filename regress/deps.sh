@@ -1,10 +1,10 @@
 #!/bin/sh
 # Install what is missing, quietly; say nothing when all is there.
-#	deps.sh [build] [check] [demo] [lint]
+#	deps.sh [build] [check] [demo] [fuzz] [lint]
 # Quick when nothing is missing: a few shell built-ins and one pkg-config.
 set -u
 
-programs= modules= packages=
+programs= modules= packages= files=
 for set in "${@:-build}"; do
 	case $set in
 	build)
@@ -34,11 +34,16 @@ for set in "${@:-build}"; do
 		programs="$programs curl:curl openssl:openssl jq:jq
 		    useradd:passwd"
 		;;
+	fuzz)
+		programs="$programs clang:clang python3:python3 node:nodejs
+		    npm:npm"
+		files="/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*"
+		;;
 	lint)
 		programs="$programs mandoc:mandoc cppcheck:cppcheck"
 		;;
 	*)
-		echo "usage: deps.sh [build] [check] [demo] [lint]" >&2
+		echo "usage: deps.sh [build] [check] [demo] [fuzz] [lint]" >&2
 		exit 2
 		;;
 	esac
@@ -50,6 +55,9 @@ missing() {
 		PATH=$PATH:/usr/sbin:/sbin command -v "${p%%:*}" \
 		    >/dev/null 2>&1 || packages="$packages ${p##*:}"
 	done
+	# the fuzzer is a library of clang's own, not known to pkg-config
+	[ -z "$files" ] || ls $files >/dev/null 2>&1 ||
+	    packages="$packages libclang-rt-dev"
 	all=
 	for m in $modules; do
 		all="$all ${m%%:*}"

@@ -535,19 +535,18 @@ run(struct rollout *ro, const struct args *a)
 int
 cmd_push(struct master *m, int argc, char **argv)
 {
-	struct rollout	 ro;
-	struct args	 a;
-	size_t		 i;
-	int		 rv;
+	/* Once in a program, and with it to the end. */
+	static struct rollout	 ro;
+	static struct args	 a;
+	size_t			 i;
+	int			 rv;
 
-	memset(&a, 0, sizeof(a));
 	a.plan.pack.fd = -1;
 	a.plan.parallel = PARALLEL;
 	a.plan.retries = RETRIES;
 	a.plan.max_fail = -1;
 	if ((rv = options(&a, argc, argv)) != EXIT_DONE)
 		return rv;
-	memset(&ro, 0, sizeof(ro));
 	ro.master = m;
 	ro.plan = a.plan;
 	ro.recfd = ro.lockfd = -1;
@@ -568,6 +567,7 @@ cmd_push(struct master *m, int argc, char **argv)
 		note_results(&ro);
 	}
 	record_close(&ro);
-	plan_free(&ro.plan);
+	if (ro.plan.pack.fd != -1)
+		close(ro.plan.pack.fd);
 	return rv;
 }

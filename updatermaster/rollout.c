@@ -70,20 +70,6 @@ outcome_isvoid(enum outcome o)
 	return o == OUTCOME_UNREACHABLE || o == OUTCOME_DISTRUSTED;
 }
 
-void
-plan_free(struct plan *p)
-{
-	free(p->agent);
-	free(p->root);
-	free(p->tarball);
-	free(p->include);
-	free(p->exclude);
-	free(p->inventory);
-	if (p->pack.fd != -1)
-		close(p->pack.fd);
-	p->pack.fd = -1;
-}
-
 uint32_t
 rollout_ms(const struct rollout *ro)
 {

@@ -103,7 +103,6 @@ struct plan {
 	uint32_t	 parallel;
 	uint32_t	 retries;
 };
-void		 plan_free(struct plan *);
 
 struct show;
 struct rollout {

@@ -1,7 +1,6 @@
 /*
- * Feed standard input, a path and behind the first NUL a link's target, to
- * the policy for names: what it accepts must be harmless.  Built with
- * -DLIBFUZZER it is a libFuzzer target.
+ * The policy for names: an input is a path and, behind the first NUL, a
+ * link's target.  What is accepted must be harmless.
  */
 /* LINK: updaterd/unpack/entry.o */
 #include <stdint.h>
@@ -10,8 +9,6 @@
 #include <string.h>
 
 #include "entry.h"
-
-#define INPUT_MAX	(16 * 1024)	/* bytes */
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -98,14 +95,3 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	free(target);
 	return 0;
 }
-
-#ifndef LIBFUZZER
-int
-main(void)
-{
-	static uint8_t	 input[INPUT_MAX];
-
-	return LLVMFuzzerTestOneInput(input,
-	    fread(input, 1, sizeof(input), stdin));
-}
-#endif

@@ -1,8 +1,7 @@
 /*
- * Feed standard input, a tar archive, to the strict reader: whole and block
- * by block, which must come to the same; then through it to libarchive.
- * Header checksums are put right first.  Built with -DLIBFUZZER it is a
- * libFuzzer target.
+ * The strict reader of tar: an archive whole and block by block must come to
+ * the same; then it goes through the reader to libarchive.  Header checksums
+ * are put right first.
  */
 /* LINK: updaterd/unpack/frame.o updaterd/unpack/source.o updaterd/unpack/entry.o */
 /* LIBS: -larchive */
@@ -19,7 +18,6 @@
 
 #include "source.h"
 
-#define INPUT_MAX	(1024 * 1024)	/* bytes */
 #define BUF_SIZE	(64 * 1024)
 #define MAGIC		257
 #define SUM		148
@@ -143,14 +141,3 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	free(p);
 	return 0;
 }
-
-#ifndef LIBFUZZER
-int
-main(void)
-{
-	static uint8_t	 input[INPUT_MAX];
-
-	return LLVMFuzzerTestOneInput(input,
-	    fread(input, 1, sizeof(input), stdin));
-}
-#endif

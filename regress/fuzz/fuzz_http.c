@@ -1,7 +1,6 @@
 /*
- * Feed standard input to the parsers of request heads and bodies: whole,
- * and in pieces as the first bytes say; both must come to the same verdicts
- * and the same body.  Built with -DLIBFUZZER it is a libFuzzer target.
+ * The parsers of request heads and bodies: whole, and in pieces as the first
+ * bytes say; both must come to the same verdicts and the same body.
  */
 /* LINK: updaterd/net/http.o updaterd/net/body.o */
 #include <stdint.h>
@@ -11,7 +10,6 @@
 
 #include "http.h"
 
-#define INPUT_MAX	(256 * 1024)	/* bytes */
 #define HEAD_SIZE	1024		/* small, so that it is reached */
 #define BODY_MAX	4096
 #define STEPS		4		/* bytes of input that say the pieces */
@@ -137,14 +135,3 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		abort();
 	return 0;
 }
-
-#ifndef LIBFUZZER
-int
-main(void)
-{
-	static uint8_t	 input[INPUT_MAX];
-
-	return LLVMFuzzerTestOneInput(input,
-	    fread(input, 1, sizeof(input), stdin));
-}
-#endif

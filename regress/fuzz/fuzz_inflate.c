@@ -1,7 +1,6 @@
 /*
- * Feed standard input to the decompressing stream, with a limit of 1 MiB:
- * no more than that may come out, and what is accepted must be the whole
- * input.  Built with -DLIBFUZZER it is a libFuzzer target.
+ * The decompressing stream, with a limit of 1 MiB: no more than that may
+ * come out, and what is accepted must be the whole input.
  */
 /* LINK: updaterd/inflate/stream.o updaterd/inflate/gzip.o updaterd/inflate/unzstd.o updaterd/inflate/deflate_zlib.o common/error.o */
 /* LIBS: -lz -lzstd -lcrypto */
@@ -15,7 +14,6 @@
 
 #include "stream.h"
 
-#define INPUT_MAX	(1024 * 1024)	/* bytes */
 #define OUTPUT_MAX	(1024 * 1024)	/* bytes */
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -44,14 +42,3 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	close(out);
 	return 0;
 }
-
-#ifndef LIBFUZZER
-int
-main(void)
-{
-	static uint8_t	 input[INPUT_MAX];
-
-	return LLVMFuzzerTestOneInput(input,
-	    fread(input, 1, sizeof(input), stdin));
-}
-#endif

@@ -1,7 +1,6 @@
 /*
- * Feed standard input to the manifest's parser, as a line and as a file: a
- * line that is accepted must come out of the formatter with the same
- * meaning.  Built with -DLIBFUZZER it is a libFuzzer target.
+ * The manifest's parser, an input as a line and as a file: a line that is
+ * accepted must come out of the formatter with the same meaning.
  */
 /* LINK: updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o common/proto.o common/util.o common/error.o common/log.o common/compat/imsg.o */
 #include <sys/mman.h>
@@ -14,8 +13,6 @@
 
 #include "manifest.h"
 #include "util.h"
-
-#define INPUT_MAX	(64 * 1024)	/* bytes */
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -66,14 +63,3 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	close(fd);
 	return 0;
 }
-
-#ifndef LIBFUZZER
-int
-main(void)
-{
-	static uint8_t	 input[INPUT_MAX];
-
-	return LLVMFuzzerTestOneInput(input,
-	    fread(input, 1, sizeof(input), stdin));
-}
-#endif

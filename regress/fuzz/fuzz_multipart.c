@@ -1,8 +1,7 @@
 /*
- * Feed standard input to the multipart parser: whole, and in pieces as the
- * first bytes say; both must give the same fields, file and verdict.  The
- * boundary is "b", so that chance finds it.  Built with -DLIBFUZZER it is a
- * libFuzzer target.
+ * The multipart parser: whole, and in pieces as the first bytes say; both
+ * must give the same fields, file and verdict.  The boundary is "b", so that
+ * chance finds it.
  */
 /* LINK: updaterd/net/multipart.o updaterd/net/http.o */
 #include <stdint.h>
@@ -12,7 +11,6 @@
 
 #include "multipart.h"
 
-#define INPUT_MAX	(256 * 1024)	/* bytes */
 #define STEPS		4		/* bytes of input that say the pieces */
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -118,14 +116,3 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		abort();
 	return 0;
 }
-
-#ifndef LIBFUZZER
-int
-main(void)
-{
-	static uint8_t	 input[INPUT_MAX];
-
-	return LLVMFuzzerTestOneInput(input,
-	    fread(input, 1, sizeof(input), stdin));
-}
-#endif

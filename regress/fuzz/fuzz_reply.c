@@ -1,7 +1,6 @@
 /*
- * Feed standard input to the parser of health replies: whole, and split
- * where the first byte says; both must come to the same verdict.  Built
- * with -DLIBFUZZER it is a libFuzzer target.
+ * The parser of health replies: whole, and split where the first byte says;
+ * both must come to the same verdict.
  */
 /* LINK: updaterd/probe/reply.o */
 #include <stdint.h>
@@ -10,8 +9,6 @@
 #include <string.h>
 
 #include "reply.h"
-
-#define INPUT_MAX	(256 * 1024)	/* bytes */
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -64,14 +61,3 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		abort();
 	return 0;
 }
-
-#ifndef LIBFUZZER
-int
-main(void)
-{
-	static uint8_t	 input[INPUT_MAX];
-
-	return LLVMFuzzerTestOneInput(input,
-	    fread(input, 1, sizeof(input), stdin));
-}
-#endif

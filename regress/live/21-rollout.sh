@@ -162,6 +162,28 @@ sed -i '/"event"/d' "$M/rollout.jsonl"
 is "$(um push --resume >"$T/out" 2>&1; echo $?)" 1 "another archive"
 has 'SHA-256 was' "is not sent in its place"
 
+# --- a connection lost ---------------------------------------------------
+host_ctl() {	# name jq-filter
+	"$UPDATERCTL" -s "$T/h/$1/updaterd.sock" -j status 2>/dev/null |
+	    jq -r "$2"
+}
+probing() {
+	[ "$(host_ctl "$1" .update.state)" = probing ]
+}
+mk_fleet_release lost slow
+net=$(host_ctl h005 '.processes[] | select(.name == "net") | .pid')
+"$UPDATERMASTER" -d "$M" push --host h005 --tarball "$T/lost.tgz" \
+    --sha lost --json >"$T/out" 2>&1 &
+p=$!
+t "a host is probing" wait_for 10 probing h005
+[ "${net:-0}" -gt 1 ] && [ "$(readlink "/proc/$net/exe")" = "$(readlink -f \
+    "$UPDATERD")" ] && kill9 "$net"
+wait $p
+is $? 0 "its connection is lost: it is asked what came of it"
+is "$(json '.hosts[0] | .agent + ", " + .detail')" "updated, found active" \
+    "which it says"
+is "$(given h005 lost)" 1 "it was given it once"
+
 # --- certificates -------------------------------------------------------
 cp "$M/hosts.conf" "$T/hosts.conf"
 a=$(host_address 1)

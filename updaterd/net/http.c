@@ -5,7 +5,9 @@
  * what makes the verdict independent of how the bytes were split.  Whatever
  * two parsers could read in two ways is refused, because somewhere there
  * may be a second parser: length and chunked together, a field twice, blanks
- * before a colon, folded lines, a CR or LF alone, control bytes.
+ * before a colon, folded lines, a CR or LF alone, control bytes, a tab
+ * around the value of a field that frames the body (llhttp does not read
+ * "chunked" where a tab follows).
  *
  * Invariants: used <= seen <= size; what is stored is NUL-terminated where
  * its field ends, so all strings handed out lie inside buf.  Names are
@@ -185,11 +187,12 @@ finish(struct http_head *h)
 {
 	unsigned int	 i, host = 0, length = 0, coding = 0, expect = 0;
 	unsigned int	 type = 0;
-	int		 unknown_expect = 0;
+	int		 unknown_expect = 0, tab = 0;
 
 	for (i = 0; i < h->nfields; i++) {
 		const char *name = h->field[i].name;
 		const char *value = h->field[i].value;
+		int	 tabbed = (h->tabbed >> i & 1) != 0;
 
 		if (strcmp(name, "host") == 0) {
 			host++;
@@ -197,11 +200,13 @@ finish(struct http_head *h)
 				return bad(h, STATUS_BAD, "malformed host");
 		} else if (strcmp(name, "content-length") == 0) {
 			length++;
+			tab |= tabbed;
 			if (parse_length(value, &h->length) == -1)
 				return bad(h, STATUS_BAD,
 				    "malformed content-length");
 		} else if (strcmp(name, "transfer-encoding") == 0) {
 			coding++;
+			tab |= tabbed;
 			if (strcasecmp(value, "chunked") != 0)
 				return bad(h, STATUS_BAD,
 				    "transfer-encoding other than chunked");
@@ -225,6 +230,9 @@ finish(struct http_head *h)
 	if (length > 1 || coding > 1 || type > 1 || expect > 1)
 		return bad(h, STATUS_BAD,
 		    "a field that may come once came twice");
+	if (tab)
+		return bad(h, STATUS_BAD,
+		    "a tab around the value of a framing field");
 	if (length > 0 && coding > 0)
 		return bad(h, STATUS_BAD,
 		    "content-length and transfer-encoding together");
@@ -354,7 +362,8 @@ step_value(struct http_head *h, unsigned char c)
 		start = (size_t)(h->field[h->nfields].value - h->buf);
 		while (h->used > start && (h->buf[h->used - 1] == ' ' ||
 		    h->buf[h->used - 1] == '\t'))
-			h->used--;
+			if (h->buf[--h->used] == '\t')
+				h->tabbed |= 1ULL << h->nfields;
 		put(h, '\0');
 		h->nfields++;
 		h->state = HEAD_VALUE_LF;
@@ -363,6 +372,8 @@ step_value(struct http_head *h, unsigned char c)
 	if ((c < ' ' && c != '\t') || c == 0x7f)
 		return bad(h, STATUS_BAD, "control byte in field value");
 	if (h->state == HEAD_BLANK) {
+		if (c == '\t')
+			h->tabbed |= 1ULL << h->nfields;
 		if (c == ' ' || c == '\t')
 			return HTTP_MORE;
 		h->state = HEAD_VALUE;

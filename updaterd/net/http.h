@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP_FIELDS_MAX		64	/* header fields of one request */
+#define HTTP_FIELDS_MAX		64	/* header fields of one request; a bit
+					 * each in tabbed */
 #define HTTP_METHOD_MAX		16	/* bytes */
 #define HTTP_VERSION_LEN	8	/* "HTTP/1.1" */
 
@@ -34,6 +35,8 @@ struct http_head {
 	char		 version[HTTP_VERSION_LEN];
 	size_t		 version_len;
 	int		 escape;	/* first digit of a percent escape */
+	uint64_t	 tabbed;	/* bit of each field with a tab before
+					 * or behind its value */
 
 	/* Set when refused. */
 	int		 status;
