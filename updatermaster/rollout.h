@@ -69,10 +69,10 @@ struct target {
 	int			 back;		/* is being taken back */
 	int			 back_done;	/* tried, well or not */
 	uint32_t		 tries;		/* pushes that broke off */
-	uint32_t		 busy;		/* answers 423, asks in vain */
+	uint32_t		 busy;		/* answers 423, waits */
 	struct request		 req;
 	struct event		 timer;
-	uint64_t		 begun_us;	/* monotonic; 0 not in this run */
+	uint64_t		 begun_us;	/* monotonic; 0: earlier run */
 	uint32_t		 ms;		/* it took */
 	int			 status;	/* HTTP */
 	json_t			*answer;	/* the last, or NULL */

@@ -452,7 +452,8 @@ show_json(const struct rollout *ro)
 		    "port", (int)t->host.port, "agent",
 		    outcome_name(t->agent), "self", outcome_name(t->self),
 		    "sha", ro->plan.sha, "ms", t->begun_us ?
-		    json_integer(t->ms) : json_null(), "detail", js_make(t->detail),
+		    json_integer(t->ms) : json_null(), "detail",
+		    js_make(t->detail),
 		    "status", t->status, "answer", t->answer);
 		json_array_append_new(hosts, h);
 	}

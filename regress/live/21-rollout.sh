@@ -224,7 +224,7 @@ start_host h001
 t "the first host is back" wait_for 20 fleet_answers
 sed -i '/^h001 /s/ fingerprint=[^ ]*//' "$M/hosts.conf"
 is "$(rollout r1 --host h001)" 1 "no fingerprint, no push"
-like "$(tr -s ' \n' '  ' <"$T/out")" 'no fingerprint recorded for h001: enroll' \
+like "$(tr -s ' \n' '  ' <"$T/out")" 'no fingerprint recorded for h001: enrol' \
     "it says so"
 cp "$T/hosts.conf" "$M/hosts.conf"
 is "$(given h001 r1)" 1 "nothing came of all that"
