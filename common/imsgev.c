@@ -23,7 +23,9 @@
 #include "proto.h"
 #include "util.h"
 
-#define PAUSE_MS	50	/* before looking for a descriptor again */
+#define PAUSE_MS	50	/* before asking the system again */
+
+static const struct timeval	 soon = { 0, PAUSE_MS * 1000 };
 
 static void	dispatch(int, short, void *);
 
@@ -39,10 +41,18 @@ arm(struct imsgev *iev, short events)
 	if (events == 0)
 		return 0;
 	event_set(&iev->ev, iev->ibuf.fd, events | EV_PERSIST, dispatch, iev);
+	/* Unwatched it would never be seen to end.  A timer asks nothing of
+	 * the kernel. */
 	if (event_add(&iev->ev, NULL) == -1)
-		return -1;
+		return evtimer_add(&iev->pause, &soon);
 	iev->events = events;
 	return 0;
+}
+
+static int
+is_shortage(int e)
+{
+	return e == ENOMEM || e == ENOBUFS;
 }
 
 static short
@@ -98,13 +108,19 @@ resume(int fd, short event, void *arg)
 static int
 pause_reading(struct imsgev *iev)
 {
-	struct timeval	 tv = { 0, PAUSE_MS * 1000 };
-
 	log_debug("wait for a free descriptor");
 	iev->paused = 1;
 	if (arm(iev, wanted(iev)) == -1)
 		return -1;
-	return evtimer_add(&iev->pause, &tv);
+	return evtimer_add(&iev->pause, &soon);
+}
+
+/* The kernel has no memory: nothing was lost, all is tried again. */
+static void
+pause_all(struct imsgev *iev)
+{
+	if (arm(iev, 0) == -1 || evtimer_add(&iev->pause, &soon) == -1)
+		fail(iev, 1);
 }
 
 /* Hand out what is complete.  1 go on, 0 the channel was closed by the
@@ -144,6 +160,10 @@ dispatch(int fd, short event, void *arg)
 	int		 n;
 
 	if ((event & EV_WRITE) && imsgbuf_write(&iev->ibuf) == -1) {
+		if (is_shortage(errno)) {
+			pause_all(iev);
+			return;
+		}
 		if (errno != EPIPE && errno != ECONNRESET) {
 			log_warn("cannot write to channel");
 			fail(iev, 1);
@@ -158,6 +178,10 @@ dispatch(int fd, short event, void *arg)
 			return;
 		}
 		n = imsgbuf_read(&iev->ibuf);
+		if (n == -1 && is_shortage(errno)) {
+			pause_all(iev);
+			return;
+		}
 		if (n == -1) {
 			/* Reset: it left with something of ours unread. */
 			n = errno != ECONNRESET && errno != EPIPE;

@@ -513,6 +513,8 @@ parent_main(struct config *conf, int foreground, int verbose)
 	setenv("TZ", "UTC0", 1);
 	tzset();
 	umask(022);
+	/* Its first call takes memory, and ends the program without it. */
+	arc4random_buf(text, sizeof(text));
 	log_init("updaterd", 1, verbose);
 	log_procname("parent");
 	config_onerror(conf_error);
