@@ -52,7 +52,8 @@ MAIN=		updaterd/check.o updaterd/config.o updaterd/lex.o \
 
 PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/contain.o updaterd/parent/control.o \
-		updaterd/parent/describe.o updaterd/parent/health.o \
+		updaterd/parent/describe.o updaterd/parent/dump.o \
+		updaterd/parent/health.o \
 		updaterd/parent/history.o updaterd/parent/instance.o \
 		updaterd/parent/intent.o updaterd/parent/journal.o \
 		updaterd/parent/launch.o updaterd/parent/listen.o \

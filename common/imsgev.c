@@ -102,7 +102,11 @@ resume(int fd, short event, void *arg)
 	if (arm(iev, wanted(iev)) == -1) {
 		log_warn("cannot watch channel");
 		fail(iev, 1);
+		return;
 	}
+	/* What was read before lies here, and makes no event. */
+	if (iev->ibuf.rlen > 0)
+		dispatch(fd, EV_READ, iev);
 }
 
 static int
@@ -135,7 +139,7 @@ deliver(struct imsgev *iev)
 	iev->closed = &closed;
 	for (;;) {
 		if ((n = imsg_get(&iev->ibuf, &imsg)) <= 0) {
-			if (n == -1)
+			if (n == -1 && !is_shortage(errno))
 				log_debug("refuse message: %s",
 				    strerror(errno));
 			break;
@@ -146,6 +150,7 @@ deliver(struct imsgev *iev)
 			return 0;
 		if (r == -1) {
 			n = -1;
+			errno = EPROTO;
 			break;
 		}
 	}
@@ -198,6 +203,10 @@ dispatch(int fd, short event, void *arg)
 		n = deliver(iev);
 		if (n == 0)
 			return;
+		if (n == -1 && is_shortage(errno)) {
+			pause_all(iev);
+			return;
+		}
 		if (n == -1) {
 			fail(iev, 1);
 			return;

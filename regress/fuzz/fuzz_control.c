@@ -4,7 +4,7 @@
  * what gets through.  A client that was closed leaves no caller, monitor or
  * descriptor behind.
  */
-/* LINK: common/imsgev.o common/compat/imsg.o common/proto.o common/util.o common/error.o updaterd/parent/request.o updaterd/parent/utf8.o regress/fuzz/quiet.o */
+/* LINK: common/imsgev.o common/compat/imsg.o common/proto.o common/util.o common/error.o updaterd/parent/dump.o updaterd/parent/request.o updaterd/parent/utf8.o regress/fuzz/quiet.o */
 /* LIBS: -levent -ljansson */
 #include "../../updaterd/parent/control.c"
 #include "records.h"

@@ -3,7 +3,7 @@
  * record, the history (the first byte says which).  What is read as good can
  * be written, and reads then as the same.
  */
-/* LINK: updaterd/parent/intent.o updaterd/parent/journal.o updaterd/parent/history.o updaterd/parent/record.o updaterd/parent/utf8.o common/proto.o common/util.o common/error.o common/compat/imsg.o regress/fuzz/quiet.o */
+/* LINK: updaterd/parent/dump.o updaterd/parent/intent.o updaterd/parent/journal.o updaterd/parent/history.o updaterd/parent/record.o updaterd/parent/utf8.o common/proto.o common/util.o common/error.o common/compat/imsg.o regress/fuzz/quiet.o */
 /* LIBS: -ljansson */
 #include "scratch.h"
 

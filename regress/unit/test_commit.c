@@ -1,4 +1,4 @@
-/* LINK: updaterd/parent/store.o updaterd/parent/release.o updaterd/parent/record.o updaterd/parent/staging.o updaterd/parent/tree.o updaterd/parent/walk.o updaterd/parent/journal.o common/util.o common/log.o common/proto.o common/error.o common/compat/imsg.o */
+/* LINK: updaterd/parent/store.o updaterd/parent/release.o updaterd/parent/dump.o updaterd/parent/record.o updaterd/parent/staging.o updaterd/parent/tree.o updaterd/parent/walk.o updaterd/parent/journal.o common/util.o common/log.o common/proto.o common/error.o common/compat/imsg.o */
 /* LIBS: -levent -ljansson -Wl,--wrap=renameat,--wrap=fsync,--wrap=unlinkat,--wrap=symlinkat,--wrap=mkdirat,--wrap=syncfs,--wrap=openat,--wrap=fchmod */
 /*
  * The goal: one update, from staging to the removal of what keep does not

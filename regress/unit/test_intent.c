@@ -1,7 +1,7 @@
 /*
  * The state file: what is written comes back, and nothing else is believed.
  */
-/* LINK: updaterd/parent/intent.o updaterd/parent/utf8.o common/util.o common/proto.o common/error.o common/compat/imsg.o */
+/* LINK: updaterd/parent/dump.o updaterd/parent/intent.o updaterd/parent/utf8.o common/util.o common/proto.o common/error.o common/compat/imsg.o */
 /* LIBS: -ljansson */
 #include <sys/stat.h>
 

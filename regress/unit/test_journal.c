@@ -1,4 +1,4 @@
-/* LINK: updaterd/parent/journal.o updaterd/parent/history.o updaterd/parent/record.o common/util.o common/log.o common/proto.o common/error.o common/compat/imsg.o */
+/* LINK: updaterd/parent/dump.o updaterd/parent/journal.o updaterd/parent/history.o updaterd/parent/record.o common/util.o common/log.o common/proto.o common/error.o common/compat/imsg.o */
 /* LIBS: -ljansson */
 /*
  * The goal: a journal is read as it was written or not at all, and a

@@ -1,4 +1,4 @@
-/* LINK: updaterd/parent/store.o updaterd/parent/release.o updaterd/parent/record.o updaterd/parent/staging.o updaterd/parent/tree.o updaterd/parent/walk.o updaterd/parent/task.o updaterd/parent/reap.o common/util.o common/log.o common/proto.o common/error.o common/compat/imsg.o common/compat/osproc-linux.o */
+/* LINK: updaterd/parent/store.o updaterd/parent/release.o updaterd/parent/dump.o updaterd/parent/record.o updaterd/parent/staging.o updaterd/parent/tree.o updaterd/parent/walk.o updaterd/parent/task.o updaterd/parent/reap.o common/util.o common/log.o common/proto.o common/error.o common/compat/imsg.o common/compat/osproc-linux.o */
 /* LIBS: -levent -ljansson */
 /*
  * The goal: a push is refused before its first byte when there is no room;

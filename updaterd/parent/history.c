@@ -19,6 +19,7 @@
 
 #include <jansson.h>
 
+#include "dump.h"
 #include "journal.h"
 #include "log.h"
 #include "util.h"
@@ -74,7 +75,7 @@ history_line(json_t *o, size_t *len)
 	char	*text, *line = NULL;
 	size_t	 max;
 
-	text = json_dumps(o, JSON_COMPACT);
+	text = dump_json(o, JSON_COMPACT);
 	/* parts of it may belong to others: a copy is cut */
 	if (text != NULL && strlen(text) >= HISTORY_LINE &&
 	    (copy = json_deep_copy(o)) != NULL) {
@@ -82,7 +83,7 @@ history_line(json_t *o, size_t *len)
 		    strlen(text) >= HISTORY_LINE; max /= 2) {
 			free(text);
 			cut_strings(copy, max);
-			text = json_dumps(copy, JSON_COMPACT);
+			text = dump_json(copy, JSON_COMPACT);
 		}
 	}
 	json_decref(copy);

@@ -31,6 +31,7 @@
 
 #include <jansson.h>
 
+#include "dump.h"
 #include "intent.h"
 #include "utf8.h"
 #include "util.h"
@@ -300,7 +301,7 @@ intent_write(int dirfd, const char *name, const struct intent *in)
 		return -1;
 	o = encode(name, in);
 	if (o != NULL)
-		data = json_dumps(o, JSON_INDENT(1));
+		data = dump_json(o, JSON_INDENT(1));
 	json_decref(o);
 	if (data == NULL) {
 		errno = ENOMEM;

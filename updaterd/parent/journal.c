@@ -18,6 +18,7 @@
 
 #include <jansson.h>
 
+#include "dump.h"
 #include "journal.h"
 #include "log.h"
 #include "record.h"
@@ -65,7 +66,7 @@ journal_write(struct store *s, const struct journal *j)
 	    "from_prev", record_text(j->from_prev),
 	    "by", record_text(j->by),
 	    "started_at", (json_int_t)j->started_at);
-	text = o == NULL ? NULL : json_dumps(o, JSON_INDENT(2));
+	text = o == NULL ? NULL : dump_json(o, JSON_INDENT(2));
 	if (text == NULL)
 		errno = ENOMEM;
 	else

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dump.h"
 #include "log.h"
 #include "record.h"
 #include "util.h"
@@ -226,7 +227,7 @@ record_write(int relfd, const struct release *r)
 	    "packed", (json_int_t)r->packed,
 	    "state", release_statename(r->state),
 	    "why", record_text(r->why));
-	text = o == NULL ? NULL : json_dumps(o, JSON_INDENT(2));
+	text = o == NULL ? NULL : dump_json(o, JSON_INDENT(2));
 	if (text == NULL)
 		errno = ENOMEM;
 	else

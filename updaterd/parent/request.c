@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dump.h"
 #include "error.h"
 #include "imsgev.h"
 #include "log.h"
@@ -104,8 +105,12 @@ send_text(struct caller *c, int status, const char *text, size_t len,
 		r.status = (uint16_t)status;
 		r.last = last && n == len;
 		if (imsgev_compose2(c->iev, IMSG_REPLY, -1, &r, sizeof(r),
-		    text, n) == -1)
+		    text, n) == -1) {
+			/* Less may fit; without an end they wait for ever. */
+			if (last)
+				answer_503(c->iev, c->id, nomem);
 			return;
+		}
 		text += n;
 		len -= n;
 	} while (len > 0);
@@ -119,7 +124,7 @@ send_json(struct caller *c, int status, json_t *json, int last)
 	if (c->iev == NULL)
 		return;
 	if (json != NULL)
-		text = json_dumps(json, JSON_COMPACT);
+		text = dump_json(json, JSON_COMPACT);
 	if (text == NULL)
 		send_text(c, 503, nomem, sizeof(nomem) - 1, last);
 	else
