@@ -46,14 +46,15 @@ COMMON=		common/error.o common/imsgev.o common/log.o common/proto.o \
 		common/util.o ${OS_COMMON}
 
 MAIN=		updaterd/check.o updaterd/config.o updaterd/lex.o \
-		updaterd/orders.o updaterd/parse.o updaterd/printconf.o \
+		updaterd/orders.o updaterd/parse.o updaterd/percent.o \
+		updaterd/printconf.o \
 		updaterd/proc.o updaterd/sandbox.o updaterd/setting.o \
 		updaterd/updaterd.o updaterd/value.o
 
 PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/contain.o updaterd/parent/control.o \
 		updaterd/parent/describe.o updaterd/parent/dump.o \
-		updaterd/parent/health.o \
+		updaterd/parent/expand.o updaterd/parent/health.o \
 		updaterd/parent/history.o updaterd/parent/instance.o \
 		updaterd/parent/intent.o updaterd/parent/journal.o \
 		updaterd/parent/launch.o updaterd/parent/listen.o \
@@ -143,7 +144,8 @@ check:
 fault:
 	@sh regress/deps.sh build check
 	@${MAKE} programs regress/agent/agent ${OS_FAULT}
-	@env FULL=1 FAULT_POINTS=0 prove -v -e '' regress/fault/*.sh
+	@env FULL=1 FAULT_POINTS=0 FAULT_LANES="$${FAULT_LANES:-2}" \
+	    prove -v -e '' regress/fault/*.sh
 
 soak:
 	@sh regress/deps.sh build check
@@ -250,7 +252,7 @@ updatermaster/updatermaster: ${UPDATERMASTER}
 	@echo "ld $@"
 	@${CC} -o $@ ${UPDATERMASTER} ${ALL_LDFLAGS} ${OS_MASTERLIBS}
 
-regress/fault/tracer: regress/fault/tracer.c ${FLAGS}
+regress/fault/tracer: regress/fault/calls.h regress/fault/tracer.c ${FLAGS}
 	@echo "cc $@"
 	@${CC} -o $@ ${ALL_CFLAGS} regress/fault/tracer.c ${ALL_LDFLAGS} \
 	    ${OS_LIBS}

@@ -2,7 +2,7 @@
 # Goal: what a kill or an error at one system call cannot show, because it
 # takes two things at once: a reload under way when a push comes, sockets
 # that an orphan still holds, a network process that comes back when there
-# are no descriptors.
+# are no descriptors, a way back that does not succeed at once.
 . "${0%/*}/../lib.sh"
 TRACER=$HERE/fault/tracer
 make_users
@@ -76,4 +76,17 @@ again openat ca.crt
 again openat updater.key
 again fcntl
 is "$(push r1)" 200 "a push goes in"
+
+# A bad release, and the good one does not start at the first try either:
+# it is tried again, as after any death.
+mk_release bad exit-at-once
+"$TRACER" -t task -e 5 -f execve -m bin/agent -n 2 -p "$UPID" >"$T/traced" &
+tracer=$!
+wait_for 5 grep -q ready "$T/traced"
+is "$(push bad)" 500 "neither of two releases starts"
+kill "$tracer" 2>/dev/null
+wait $tracer 2>/dev/null
+like "$(cat "$T/traced")" '^failed' "the way back met an error"
+t "and yet it comes back" wait_for 10 is_serving r1
+is "$(push r2)" 200 "a push goes in"
 finish

@@ -2,8 +2,11 @@
 # Goal: whatever system call or allocation fails once, in whatever process, the
 # caller is told, the service goes on, and the next push goes in.
 # usage: inject.sh [points [part]]	0 points: all of them
+#	FAULT_LANES=3 tries three at a time
 #
 # Its own process name space shows every orphan, and none survives it.
+. "${0%/*}/lanes"
+lanes "$0" "$@"
 if [ -z "${FAULT_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
     unshare --mount --pid --fork true 2>/dev/null; then
 	FAULT_NAMESPACE=own UPD_NAMESPACE=own exec unshare --mount \

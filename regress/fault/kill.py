@@ -14,7 +14,10 @@ from lab import Lab, read
 # What counts in the locked-in processes beside what changes state: there
 # is little else for them to be killed at.
 REST_S = 5
+MORE = 6
 QUIET_S = 0.15		# after the last thing that can be seen
+# All points: every call, not only those that change something.
+EVERY = len(sys.argv) > 1 and sys.argv[1] == "0"
 CHILD = "read,write,sendmsg,recvmsg,openat,openat2,mkdirat,symlinkat"
 
 
@@ -27,7 +30,9 @@ class Phase:
 
     def options(self, n, out=None):
         args = ["-t", self.who, "-n", str(n)]
-        if self.calls:
+        if EVERY:
+            args += ["-a"]
+        elif self.calls:
             args += ["-f", self.calls]
         if out:
             args += ["-o", out]
@@ -68,42 +73,71 @@ def recovery(before):
         old, new = lab.name(), other(lab)
         name = "bad" if before[0] == "bad" else new
         t = lab.trace(before[1], pid=lab.pid)
-        lab.push(name)
+        if before[0] == "back":
+            status, _ = lab.ask("POST", "/rollback")
+        else:
+            status, _ = lab.push(name)
         if lab.traced(t) is None:
             raise RuntimeError("the update was not cut off")
         lab.wait(10, lambda: not lab.alive())
         t = lab.launch(trace=watch())
         lab.wait(30, lambda: t.poll() is not None or
                  (lab.alive() and lab.up() and not lab.leftovers()))
-        return t, None, None, [old] if name == "bad" else [old, new], None
+        return t, None, None, [old] if name == "bad" else [old, new], \
+            new if status == 200 else None
     return go
 
 
+def cut(at, calls, match=None):
+    """Options that kill the parent at a call that only one step makes."""
+    return ["-t", "parent", "-n", str(at), "-f", calls] + \
+        (["-m", match] if match else [])
+
+
+# Where an update is cut off, before its recovery is: what, by which call.
+CUTS = (
+    ("receiving", "new", cut(3, "clone")),
+    ("installing", "new", cut(1, "kill")),
+    ("committing", "new", cut(1, "renameat", ".json.tmp")),
+    ("promoting", "new", cut(1, "symlinkat")),
+    ("flipping", "new", cut(2, "symlinkat")),
+    ("probing", "new", cut(3, "unlinkat", "json.tmp")),
+    ("going back", "bad", cut(3, "symlinkat")),
+    ("pruning", "new", cut(1, "renameat", ".dead-")),
+    ("a rollback", "back", cut(2, "symlinkat")),
+)
+
+
 def phases(lab):
-    kill_at = ["-t", "parent", "-n"]
     plain, install = lab.conf, lab.conf + ".install"
     yield Phase(lab, "push", "parent", plain, go_push)
     yield Phase(lab, "push with install", "parent", install, go_push)
     yield Phase(lab, "push of a broken one", "parent", plain, go_broken)
     yield Phase(lab, "rollback", "parent", plain, go_rollback)
-    for title, before in (
-            ("receiving", ("new", kill_at + ["3", "-f", "clone"])),
-            ("promoting", ("new", kill_at + ["1", "-f", "symlinkat"])),
-            ("flipping", ("new", kill_at + ["2", "-f", "symlinkat"])),
-            ("probing", ("new", kill_at + ["3", "-f", "unlinkat", "-m",
-                                          "json.tmp"])),
-            ("going back", ("bad", kill_at + ["3", "-f", "symlinkat"]))):
-        yield Phase(lab, "recovery of " + title, "parent", plain,
-                    recovery(before))
+    for title, name, at in CUTS:
+        conf = install if title == "installing" else plain
+        yield Phase(lab, "recovery of " + title, "parent", conf,
+                    recovery((name, at)))
+        # Who works for the parent while it recovers.
+        for who in {"receiving": ("task", "net"),
+                    "promoting": ("task",),
+                    "probing": ("probe",),
+                    "going back": ("probe", "task")}.get(title, ()):
+            yield Phase(lab, "recovery of " + title, who, conf,
+                        recovery((name, at)), None if who == "task"
+                        else CHILD)
     for who in ("net", "probe", "inflate", "unpack", "task"):
         calls = None if who == "task" else CHILD
-        yield Phase(lab, f"push", who, plain, go_push, calls)
+        yield Phase(lab, "push", who, plain, go_push, calls)
     for who in ("unpack", "task"):
-        yield Phase(lab, f"push with install", who, install, go_push,
+        yield Phase(lab, "push with install", who, install, go_push,
                     CHILD if who == "unpack" else None)
-    yield Phase(lab, "push of a broken one", "task", plain, go_broken)
-    yield Phase(lab, "push of a broken one", "unpack", plain, go_broken,
-                CHILD)
+    for who in ("probe", "unpack", "task"):
+        yield Phase(lab, "push of a broken one", who, plain, go_broken,
+                    None if who == "task" else CHILD)
+    for who in ("unpack", "probe", "task"):
+        yield Phase(lab, "rollback", who, plain, go_rollback,
+                    None if who == "task" else CHILD)
 
 
 def run(lab, phase, n, out=None):
@@ -158,7 +192,8 @@ def main():
         if status != 200:
             print(f"Bail out! push {name}: {status} {body}")
             return 1
-    tried = violations = tests = 0
+    lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
+    tried = missed = violations = tests = 0
     plan = []
     dice = random.Random(int(os.environ.get("SEED", "1")))
     chosen = [p for p in phases(lab)
@@ -177,7 +212,10 @@ def main():
         for w in wrong:
             print("#   " + w)
         violations += len(wrong)
-        plan += [(p, i) for i in range(1, len(calls) + 1)]
+        # The next run may take a few more.
+        last = len(calls) + (0 if sample else MORE)
+        plan += [(p, i) for i in range(1, last + 1)
+                 if i % lanes == lane]
     if sample:
         plan = dice.sample(plan, min(sample, len(plan)))
         plan.sort(key=lambda x: x[0].conf)
@@ -191,6 +229,8 @@ def main():
         if did:
             tried += 1
             counted[p] = counted.get(p, 0) + 1
+        else:
+            missed += 1
         if wrong:
             violations += 1
             bad[p] = bad.get(p, 0) + 1
@@ -211,7 +251,8 @@ def main():
     status, body = lab.push(other(lab), "&force=true")
     print(f"{'ok' if status == 200 else 'not ok'} {tests} - and a push "
           f"goes through: {status}")
-    print(f"# kill points tried: {tried}, violations: {violations}")
+    print(f"# kill points tried: {tried}, violations: {violations}, "
+          f"not reached: {missed}")
     print(f"1..{tests}")
     lab.stop()
     return 1 if violations or status != 200 else 0

@@ -3,8 +3,11 @@
 # a rollback or of the recovery after such a kill: the next start finds a
 # complete release, serves it once, leaves nothing behind and tells no lie.
 # usage: kill.sh [points [phase]]	0 points: all of them
+#	FAULT_LANES=3 tries three at a time
 #
 # Its own process name space shows every orphan, and none survives it.
+. "${0%/*}/lanes"
+lanes "$0" "$@"
 if [ -z "${FAULT_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
     unshare --mount --pid --fork true 2>/dev/null; then
 	FAULT_NAMESPACE=own UPD_NAMESPACE=own exec unshare --mount \

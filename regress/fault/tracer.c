@@ -2,9 +2,10 @@
  * Run or watch a process and, at its Nth system call of those asked for,
  * kill it before the call is made, or let that one call fail.
  *
- *	tracer [-e errno | -s] [-f calls] [-m text] [-n N] [-o file]
+ *	tracer [-a] [-e errno | -s] [-f calls] [-m text] [-n N] [-o file]
  *	    [-r] [-t class] -p pid | command ...
  *
+ *	-a	every call counts, whether it is in the table or not
  *	-e	the Nth call fails with this error (a number), once
  *	-s	the Nth call is given half of its length: a short one
  *	-f	the calls that count, "write,fsync"; else all in the table
@@ -26,7 +27,6 @@
  */
 #include <sys/types.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -44,6 +44,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calls.h"
+
 #if defined(__x86_64__)
 #define REG_ARG0	rdi
 #define REG_ARG2	rdx
@@ -60,78 +62,6 @@ typedef struct user_regs_struct regs_t;
 
 #define MAX_TRACEES	64
 #define CLASS_SIZE	16
-#define CREATES		2	/* counts where O_CREAT is given */
-
-/* How to make a call fail by itself, so that nothing of it happens. */
-enum spoil {
-	BAD_FD,				/* argument 0 is a descriptor: -1 */
-	BAD_POINTER,			/* argument 0 is an address: 0 */
-	BAD_LENGTH,			/* argument 1 is a length: 0 */
-	BAD_FLAGS,			/* argument 0 is flags: nonsense */
-	BAD_ZERO			/* brk(0): nothing moves */
-};
-
-static const struct call {
-	const char	*name;
-	long		 nr;
-	enum spoil	 spoil;
-	int		 paths;		/* bit per argument that is a path */
-	int		 changes;	/* counts by default: 1, CREATES */
-} calls[] = {
-	{ "openat", SYS_openat, BAD_FD, 0x2, CREATES },
-	{ "openat2", SYS_openat2, BAD_FD, 0x2, 0 },
-	{ "write", SYS_write, BAD_FD, 0, 1 },
-	{ "writev", SYS_writev, BAD_FD, 0, 1 },
-	{ "pwrite64", SYS_pwrite64, BAD_FD, 0, 1 },
-	{ "read", SYS_read, BAD_FD, 0, 0 },
-	{ "pread64", SYS_pread64, BAD_FD, 0, 0 },
-	{ "fsync", SYS_fsync, BAD_FD, 0, 1 },
-	{ "fdatasync", SYS_fdatasync, BAD_FD, 0, 1 },
-	{ "syncfs", SYS_syncfs, BAD_FD, 0, 1 },
-	{ "ftruncate", SYS_ftruncate, BAD_FD, 0, 1 },
-	{ "renameat", SYS_renameat, BAD_FD, 0xa, 1 },
-	{ "renameat2", SYS_renameat2, BAD_FD, 0xa, 1 },
-	{ "unlinkat", SYS_unlinkat, BAD_FD, 0x2, 1 },
-	{ "symlinkat", SYS_symlinkat, BAD_POINTER, 0x5, 1 },
-	{ "linkat", SYS_linkat, BAD_FD, 0xa, 1 },
-	{ "mkdirat", SYS_mkdirat, BAD_FD, 0x2, 1 },
-	{ "readlinkat", SYS_readlinkat, BAD_FD, 0x2, 0 },
-	{ "fchown", SYS_fchown, BAD_FD, 0, 1 },
-	{ "fchownat", SYS_fchownat, BAD_FD, 0x2, 1 },
-	{ "fchmod", SYS_fchmod, BAD_FD, 0, 1 },
-	{ "fchmodat", SYS_fchmodat, BAD_FD, 0x2, 1 },
-	{ "fstat", SYS_fstat, BAD_FD, 0, 0 },
-	{ "newfstatat", SYS_newfstatat, BAD_FD, 0x2, 0 },
-	{ "fstatfs", SYS_fstatfs, BAD_FD, 0, 0 },
-	{ "getdents64", SYS_getdents64, BAD_FD, 0, 0 },
-	{ "lseek", SYS_lseek, BAD_FD, 0, 0 },
-	{ "fcntl", SYS_fcntl, BAD_FD, 0, 0 },
-	{ "pipe2", SYS_pipe2, BAD_POINTER, 0, 0 },
-	{ "socketpair", SYS_socketpair, BAD_FD, 0, 0 },
-	{ "socket", SYS_socket, BAD_FD, 0, 0 },
-	{ "connect", SYS_connect, BAD_FD, 0, 0 },
-	{ "accept4", SYS_accept4, BAD_FD, 0, 0 },
-	{ "sendmsg", SYS_sendmsg, BAD_FD, 0, 1 },
-	{ "recvmsg", SYS_recvmsg, BAD_FD, 0, 0 },
-	{ "sendto", SYS_sendto, BAD_FD, 0, 1 },
-	{ "epoll_ctl", SYS_epoll_ctl, BAD_FD, 0, 0 },
-	{ "clone", SYS_clone, BAD_FLAGS, 0, 1 },
-	{ "execve", SYS_execve, BAD_POINTER, 0x1, 1 },
-	{ "kill", SYS_kill, BAD_FLAGS, 0, 1 },
-	{ "mmap", SYS_mmap, BAD_LENGTH, 0, 0 },
-	{ "brk", SYS_brk, BAD_ZERO, 0, 0 },
-#ifdef SYS_rename
-	{ "rename", SYS_rename, BAD_POINTER, 0x3, 1 },
-	{ "unlink", SYS_unlink, BAD_POINTER, 0x1, 1 },
-	{ "rmdir", SYS_rmdir, BAD_POINTER, 0x1, 1 },
-	{ "mkdir", SYS_mkdir, BAD_POINTER, 0x1, 1 },
-	{ "symlink", SYS_symlink, BAD_POINTER, 0x3, 1 },
-	{ "fork", SYS_fork, BAD_FLAGS, 0, 1 },
-	{ "epoll_wait", SYS_epoll_wait, BAD_FD, 0, 0 },
-#endif
-	{ "epoll_pwait", SYS_epoll_pwait, BAD_FD, 0, 0 }
-};
-#define NCALLS	(sizeof(calls) / sizeof(calls[0]))
 
 struct tracee {
 	pid_t		 pid;
@@ -143,7 +73,7 @@ static struct tracee	 tracees[MAX_TRACEES];
 static int		 counts[NCALLS];	/* asked for */
 static const char	*who = "parent", *match;
 static long		 at, seen;		/* -n, and how many so far */
-static int		 error_no, shorten, files_only;
+static int		 every, error_no, shorten, files_only;
 static FILE		*list;
 static int		 leaving;		/* let everybody go */
 static pid_t		 victim;		/* killed: wait for its end */
@@ -312,9 +242,10 @@ is_wanted(pid_t pid, const struct call *c, const uint64_t *args)
 static void
 entered(struct tracee *t, const struct ptrace_syscall_info *si)
 {
-	const struct call	*c;
+	const struct call	*c = NULL;
 	const uint64_t		*args;
-	char			 paths[1200];
+	const char		*name;
+	char			 paths[1200], number[24];
 	size_t			 i;
 
 	if (strcmp(t->class, who) != 0 || asked)
@@ -322,34 +253,36 @@ entered(struct tracee *t, const struct ptrace_syscall_info *si)
 	args = (const uint64_t *)si->entry.args;
 	for (i = 0; i < NCALLS; i++)
 		if ((long)si->entry.nr == calls[i].nr)
-			break;
-	if (i == NCALLS)
-		return;
-	c = &calls[i];
-	if (!is_wanted(t->pid, c, args))
+			c = &calls[i];
+	if (!every && (c == NULL || !is_wanted(t->pid, c, args)))
 		return;
 	/* What is written to the log changes nothing. */
-	if ((c->nr == SYS_write || c->nr == SYS_writev) && args[0] <= 2)
+	if (!every && (c->nr == SYS_write || c->nr == SYS_writev) &&
+	    args[0] <= 2)
 		return;
-	paths_of(t->pid, c, args, paths, sizeof(paths));
+	snprintf(number, sizeof(number), "call-%ld", (long)si->entry.nr);
+	name = c != NULL ? c->name : number;
+	paths[0] = '\0';
+	if (c != NULL)
+		paths_of(t->pid, c, args, paths, sizeof(paths));
 	if (match != NULL && strstr(paths, match) == NULL)
 		return;
 	seen++;
 	if (list != NULL) {
-		fprintf(list, "%ld %s%s\n", seen, c->name, paths);
+		fprintf(list, "%ld %s%s\n", seen, name, paths);
 		fflush(list);
 	}
 	if (seen != at)
 		return;
 	if (error_no != 0 || shorten) {
-		say(shorten ? "shortened" : "failed", t->pid, c->name, paths);
+		say(shorten ? "shortened" : "failed", t->pid, name, paths);
 		spoil(t, c);
 		return;
 	}
 	asked = 1;
 	victim = t->pid;
 	kill(t->pid, SIGKILL);
-	say("killed", t->pid, c->name, paths);
+	say("killed", t->pid, name, paths);
 }
 
 /* After exec: one of ours has -T NAME; anything else is none of ours. */
@@ -545,8 +478,9 @@ main(int argc, char **argv)
 	pid_t			 pid = 0;
 	int			 ch;
 
-	while ((ch = getopt(argc, argv, "+e:f:m:n:o:p:rst:")) != -1)
+	while ((ch = getopt(argc, argv, "+ae:f:m:n:o:p:rst:")) != -1)
 		switch (ch) {
+		case 'a': every = 1; break;
 		case 'e': error_no = atoi(optarg); break;
 		case 'f': names = optarg; break;
 		case 'm': match = optarg; break;
@@ -563,6 +497,8 @@ main(int argc, char **argv)
 		}
 	if ((pid > 1) == (optind < argc))
 		errx(2, "either -p or a command");
+	if (every && (error_no != 0 || shorten))
+		errx(2, "-a kills only");
 	select_calls(names);
 	memset(&sa, 0, sizeof(sa));
 	sa.sa_handler = on_term;

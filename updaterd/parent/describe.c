@@ -82,14 +82,14 @@ instance_json(const struct instance *i)
 	json_object_set_new(o, "last_exit_at", iso(in->exit_at));
 	json_object_set_new(o, "health", health_json(i));
 	json_object_set_new(o, "why", text_or_null(i->why));
-	json_object_set_new(o, "log", text_or_null(i->conf->log));
+	json_object_set_new(o, "log", text_or_null(i->capture.file.path));
 	json_object_set_new(o, "restart_in_ms",
 	    evtimer_pending(&i->delay_ev, NULL) ?
 	    json_integer(i->due > now ? (json_int_t)(i->due - now) : 0) :
 	    json_null());
 	/* Configured otherwise since it was started. */
 	json_object_set_new(o, "restart_pending", json_boolean(in->running &&
-	    in->conf != 0 && in->conf != instance_confhash(i->conf)));
+	    in->conf != 0 && in->conf != instance_confhash(i)));
 	return o;
 }
 

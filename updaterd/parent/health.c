@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "expand.h"
 #include "instance.h"
 #include "log.h"
 #include "patience.h"
@@ -344,23 +345,27 @@ exec_attempt(struct instance *i)
 	const struct health_conf	*hc = &i->conf->health;
 	struct health			*h = &i->health;
 	struct command_conf		 cc;
+	struct expansion		 x;
+	char				 text[UPD_TEXT_SIZE];
 	uint32_t			 left = remaining(i);
-	int				 dirfd;
+	int				 dirfd, ok;
 
 	dirfd = i->agent->store == NULL ? -1 :
 	    openat(i->agent->store->relfd, i->in.release, O_RDONLY |
 	    O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	memset(&cc, 0, sizeof(cc));
-	cc.argv = &hc->command;
+	ok = instance_expand(i, &x, text) == 0;
+	cc.argv = &x.check;
 	cc.user = i->conf->user;
 	cc.dirfd = dirfd;
-	cc.environment = &i->conf->environment;
+	cc.environment = &x.environment;
 	cc.timeout_ms = hc->timeout_ms < left ? hc->timeout_ms : left;
 	if (cc.timeout_ms == 0)
 		cc.timeout_ms = 1;	/* 0 would be for ever */
 	cc.tail = BODY_MAX;
-	if (dirfd != -1)
+	if (dirfd != -1 && ok)
 		h->command = command_start(&cc, exec_done, i);
+	expansion_free(&x);
 	if (h->command == NULL) {
 		set_detail(h, dirfd == -1 ? "cannot open the release" :
 		    "cannot start the health check");

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "expand.h"
 #include "instance.h"
 #include "log.h"
 #include "util.h"
@@ -75,11 +76,12 @@ hash_args(uint64_t h, const struct args *a)
 }
 
 uint64_t
-instance_confhash(const struct service_conf *c)
+instance_confhash(const struct instance *i)
 {
-	char		 text[64];
-	uint64_t	 h = 14695981039346656037ULL;
-	int		 n;
+	const struct service_conf	*c = i->conf;
+	char				 text[64];
+	uint64_t			 h = 14695981039346656037ULL;
+	int				 n;
 
 	h = hash_string(h, c->user);
 	h = hash_string(h, c->group);
@@ -96,19 +98,29 @@ instance_confhash(const struct service_conf *c)
 		    (unsigned long long)c->rlimits[n].value);
 		h = hash_string(h, text);
 	}
+	/* What %p and %h stand for. */
+	if (i->home != NULL) {
+		h = hash_string(h, i->profile);
+		h = hash_string(h, i->home);
+	}
 	return h;
 }
 
 static void
 take_conf(struct instance *i, struct agent *a, const struct service_conf *c)
 {
+	struct expansion	 x;
+	char			 text[UPD_TEXT_SIZE];
+
 	i->agent = a;
 	i->conf = c;
 	i->stop_signal = c->stop_signal;
 	i->stop_ms = c->stop_ms;
-	if (logfile_set(&i->capture.file, c->log, c->log_size,
+	if (instance_expand(i, &x, text) == -1 ||
+	    logfile_set(&i->capture.file, x.log, c->log_size,
 	    c->log_keep) == -1)
-		log_warn("use log file of %s", i->name);
+		log_warnx("use log file of %s: out of memory", i->name);
+	expansion_free(&x);
 }
 
 /* --- the state file --------------------------------------------------- */
@@ -274,6 +286,7 @@ instance_free(struct instance *i)
 	health_clear(i);
 	capture_free(&i->capture);
 	TAILQ_REMOVE(&all_instances, i, all);
+	free(i->home);
 	free(i);
 }
 

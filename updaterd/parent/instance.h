@@ -126,6 +126,8 @@ struct instance {
 	TAILQ_ENTRY(instance)	 entry;		/* in the agent's list */
 	TAILQ_ENTRY(instance)	 all;
 	char			 name[UPD_INSTANCE_SIZE];
+	char			 profile[UPD_INSTANCE_SIZE];	/* "" none */
+	char			*home;		/* %h; NULL: has none */
 	struct agent		*agent;		/* NULL: leaving */
 	const struct service_conf *conf;	/* NULL: leaving */
 	const struct backend	*backend;
@@ -201,7 +203,7 @@ void		 instance_leave(struct instance *);
 /* Why there is nothing to start (text), or NULL. */
 const char	*instance_norelease(const struct instance *);
 /* A hash of all that takes effect at the next start only. */
-uint64_t	 instance_confhash(const struct service_conf *);
+uint64_t	 instance_confhash(const struct instance *);
 
 /* verdict.c */
 int		 agent_isheld(const struct agent *);	/* between stop and

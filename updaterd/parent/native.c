@@ -32,6 +32,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "expand.h"
 #include "instance.h"
 #include "launch.h"
 #include "log.h"
@@ -318,8 +319,8 @@ open_output(struct instance *i)
 
 /* What it finds in its environment.  Malloced, or NULL. */
 static char **
-make_environ(struct instance *i, const struct identity *id, int notify,
-    const char *sockname)
+make_environ(struct instance *i, const struct identity *id,
+    const struct args *environment, int notify, const char *sockname)
 {
 	char		 name[UPD_INSTANCE_SIZE + 32];
 	char		 sock[512];
@@ -337,7 +338,7 @@ make_environ(struct instance *i, const struct identity *id, int notify,
 		own[n++] = sock;
 	}
 	own[n] = NULL;
-	return environ_make(id, &i->conf->environment, own);
+	return environ_make(id, environment, own);
 }
 
 /* The release that is current now: its directory and path. */
@@ -371,7 +372,7 @@ native_started(struct instance *i, pid_t pid, int errfd, char *text)
 	strlcpy(i->in.boot, boot_id(), sizeof(i->in.boot));
 	strlcpy(i->in.release, i->agent->store->current,
 	    sizeof(i->in.release));
-	i->in.conf = instance_confhash(i->conf);
+	i->in.conf = instance_confhash(i);
 	runfile_write(i);
 	pidfile_set(i, i->in.pid);
 	if (reap_add(pid, native_exited, i) == -1) {
@@ -389,6 +390,7 @@ static int
 native_start(struct instance *i, char *text)
 {
 	const struct service_conf	*conf = i->conf;
+	struct expansion		 x;
 	struct identity			 id;
 	struct launch			 l;
 	char				 base[PATH_MAX], sock[128] = "";
@@ -396,9 +398,10 @@ native_start(struct instance *i, char *text)
 	int				 errfd;
 
 	memset(&l, 0, sizeof(l));
+	memset(&x, 0, sizeof(x));
 	l.out = l.notify = l.dirfd = -1;
 	if (identity_lookup(&id, conf->user, conf->group, &conf->groups,
-	    text) == -1)
+	    text) == -1 || instance_expand(i, &x, text) == -1)
 		goto done;
 	l.dirfd = open_release(i->agent->store, base, sizeof(base));
 	if (l.dirfd == -1) {
@@ -411,13 +414,14 @@ native_start(struct instance *i, char *text)
 	    health_prepare(i, 1, id.uid, id.gid, sock, sizeof(sock),
 	    text)) == -1)
 		goto done;
-	if ((l.env = make_environ(i, &id, l.notify, sock)) == NULL) {
+	if ((l.env = make_environ(i, &id, &x.environment, l.notify,
+	    sock)) == NULL) {
 		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
 		goto done;
 	}
-	l.argv = &conf->command;
+	l.argv = &x.command;
 	l.id = &id;
-	l.directory = conf->directory;
+	l.directory = x.directory;
 	l.base = base;
 	l.umask = conf->umask;
 	l.rlimits = conf->rlimits;
@@ -432,6 +436,7 @@ native_start(struct instance *i, char *text)
 	if (l.dirfd != -1)
 		close(l.dirfd);
 	environ_free(l.env);
+	expansion_free(&x);
 	identity_free(&id);
 	return pid == -1 ? -1 : native_started(i, pid, errfd, text);
 }

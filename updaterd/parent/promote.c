@@ -365,6 +365,9 @@ back_end(struct update *u, int healthy)
 		    u->agent->conf->name);
 	else if (journal_remove(s) == -1)
 		log_warn("remove journal of %s", u->agent->conf->name);
+	/* Nobody stops it any more: what died is started again. */
+	if (!healthy)
+		service_start_wanted(u->agent);
 	answer_bad(u, healthy);
 }
 
