@@ -53,13 +53,14 @@ MAIN=		updaterd/check.o updaterd/config.o updaterd/lex.o \
 
 PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/contain.o updaterd/parent/control.o \
-		updaterd/parent/describe.o updaterd/parent/dump.o \
+		updaterd/parent/death.o updaterd/parent/describe.o \
+		updaterd/parent/dump.o \
 		updaterd/parent/expand.o updaterd/parent/health.o \
 		updaterd/parent/history.o updaterd/parent/instance.o \
 		updaterd/parent/intent.o updaterd/parent/journal.o \
 		updaterd/parent/launch.o updaterd/parent/listen.o \
 		updaterd/parent/logfile.o updaterd/parent/native.o \
-		updaterd/parent/operate.o updaterd/parent/ops.o \
+		updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/ops.o \
 		updaterd/parent/parent.o updaterd/parent/prepare.o \
 		updaterd/parent/promote.o updaterd/parent/push.o \
 		updaterd/parent/reap.o updaterd/parent/receive.o \

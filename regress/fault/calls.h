@@ -9,13 +9,22 @@
 
 #define CREATES		2	/* counts where O_CREAT is given */
 
-/* How to make a call fail by itself, so that nothing of it happens. */
+/*
+ * How to make a call fail by itself, so that nothing of it happens.  Where
+ * it has paths the first of them becomes NULL as well: a descriptor does not
+ * matter to an absolute one.  Two cannot be made to: theirs is only said to
+ * have failed.
+ */
 enum spoil {
 	BAD_FD,				/* argument 0 is a descriptor: -1 */
 	BAD_POINTER,			/* argument 0 is an address: 0 */
 	BAD_LENGTH,			/* argument 1 is a length: 0 */
-	BAD_FLAGS,			/* argument 0 is flags: nonsense */
-	BAD_ZERO			/* brk(0): nothing moves */
+	BAD_FLAGS,			/* argument 0: nonsense */
+	BAD_CLONE,			/* CLONE_SIGHAND without CLONE_VM */
+	BAD_COUNT,			/* argument 1 is a count: too large */
+	BAD_ZERO,			/* brk(0): nothing moves */
+	UNCHANGED,			/* ids are -1: nothing changes */
+	AFTERWARDS			/* done, and said to have failed */
 };
 
 static const struct call {
@@ -62,9 +71,41 @@ static const struct call {
 	{ "recvmsg", SYS_recvmsg, BAD_FD, 0, 0 },
 	{ "sendto", SYS_sendto, BAD_FD, 0, 1 },
 	{ "epoll_ctl", SYS_epoll_ctl, BAD_FD, 0, 0 },
-	{ "clone", SYS_clone, BAD_FLAGS, 0, 1 },
+	{ "clone", SYS_clone, BAD_CLONE, 0, 1 },
 	{ "execve", SYS_execve, BAD_POINTER, 0x1, 1 },
 	{ "kill", SYS_kill, BAD_FLAGS, 0, 1 },
+	{ "clone3", SYS_clone3, BAD_LENGTH, 0, 0 },
+	{ "pidfd_open", SYS_pidfd_open, BAD_FD, 0, 0 },
+	{ "prlimit64", SYS_prlimit64, BAD_FLAGS, 0, 0 },
+	{ "close", SYS_close, AFTERWARDS, 0, 0 },
+	{ "close_range", SYS_close_range, BAD_FD, 0, 0 },
+	{ "dup3", SYS_dup3, BAD_FD, 0, 0 },
+	{ "sync_file_range", SYS_sync_file_range, BAD_FD, 0, 0 },
+	{ "faccessat2", SYS_faccessat2, BAD_FD, 0x2, 0 },
+	{ "recvfrom", SYS_recvfrom, BAD_FD, 0, 0 },
+	{ "shutdown", SYS_shutdown, BAD_FD, 0, 0 },
+	{ "setsockopt", SYS_setsockopt, BAD_FD, 0, 0 },
+	{ "getsockopt", SYS_getsockopt, BAD_FD, 0, 0 },
+	{ "getsockname", SYS_getsockname, BAD_FD, 0, 0 },
+	{ "bind", SYS_bind, BAD_FD, 0, 0 },
+	{ "epoll_create1", SYS_epoll_create1, BAD_FLAGS, 0, 0 },
+	{ "getrandom", SYS_getrandom, BAD_POINTER, 0, 0 },
+	{ "chroot", SYS_chroot, BAD_POINTER, 0x1, 0 },
+	{ "chdir", SYS_chdir, BAD_POINTER, 0x1, 0 },
+	{ "fchdir", SYS_fchdir, BAD_FD, 0, 0 },
+	{ "setgroups", SYS_setgroups, BAD_FD, 0, 0 },
+	{ "setresuid", SYS_setresuid, UNCHANGED, 0, 0 },
+	{ "setresgid", SYS_setresgid, UNCHANGED, 0, 0 },
+	{ "setsid", SYS_setsid, AFTERWARDS, 0, 0 },
+	{ "setpriority", SYS_setpriority, BAD_FLAGS, 0, 0 },
+	{ "prctl", SYS_prctl, BAD_FLAGS, 0, 0 },
+	{ "seccomp", SYS_seccomp, BAD_FLAGS, 0, 0 },
+	{ "landlock_create_ruleset", SYS_landlock_create_ruleset,
+	    BAD_POINTER, 0, 0 },
+	{ "landlock_add_rule", SYS_landlock_add_rule, BAD_FD, 0, 0 },
+	{ "landlock_restrict_self", SYS_landlock_restrict_self, BAD_FD, 0,
+	    0 },
+	{ "mprotect", SYS_mprotect, BAD_POINTER, 0, 0 },
 	{ "mmap", SYS_mmap, BAD_LENGTH, 0, 0 },
 	{ "brk", SYS_brk, BAD_ZERO, 0, 0 },
 #ifdef SYS_rename
@@ -73,7 +114,10 @@ static const struct call {
 	{ "rmdir", SYS_rmdir, BAD_POINTER, 0x1, 1 },
 	{ "mkdir", SYS_mkdir, BAD_POINTER, 0x1, 1 },
 	{ "symlink", SYS_symlink, BAD_POINTER, 0x3, 1 },
-	{ "fork", SYS_fork, BAD_FLAGS, 0, 1 },
+	{ "fork", SYS_fork, AFTERWARDS, 0, 1 },
+	{ "dup2", SYS_dup2, BAD_FD, 0, 0 },
+	{ "poll", SYS_poll, BAD_COUNT, 0, 0 },
+	{ "readlink", SYS_readlink, BAD_POINTER, 0x1, 0 },
 	{ "epoll_wait", SYS_epoll_wait, BAD_FD, 0, 0 },
 #endif
 	{ "epoll_pwait", SYS_epoll_pwait, BAD_FD, 0, 0 }

@@ -2,7 +2,8 @@
 # Goal: what a kill or an error at one system call cannot show, because it
 # takes two things at once: a reload under way when a push comes, sockets
 # that an orphan still holds, a network process that comes back when there
-# are no descriptors, a way back that does not succeed at once.
+# are no descriptors or while the daemon starts, a reload before it is back,
+# a way back that does not succeed at once.
 . "${0%/*}/../lib.sh"
 TRACER=$HERE/fault/tracer
 make_users
@@ -19,6 +20,7 @@ net=$(process net)
 kill -STOP "$net"
 ctl reload >"$T/reload" 2>&1 &
 reload=$!
+wait_for 5 grep -q 'parent.: reload /' "$T/log"
 busy() {
 	! ctl update default "$T/r2.tgz" >"$T/update" 2>&1 &&
 	    grep -q reload "$T/update"
@@ -76,6 +78,40 @@ again openat ca.crt
 again openat updater.key
 again fcntl
 is "$(push r1)" 200 "a push goes in"
+
+# A reload starts net while it waits for its turn to come back: that is not
+# to start another.
+restarts() {
+	status '.processes[] | select(.name == "net") | .restarts'
+}
+lost() {
+	[ "$(process net)" -eq 0 ] 2>/dev/null || [ "$(process net)" = null ]
+}
+nets() {
+	pgrep -P "$UPID" -f 'net' | wc -l
+}
+kill9 "$(process net)"
+t "net is lost" wait_for 5 lost
+before=$(restarts)
+t "a reload before it is back" ctl reload
+t "net is back" wait_for 10 listening
+later() {
+	[ "$(restarts)" -gt "$before" ]
+}
+wait_for 7 later && diag "and was started once more"
+is "$(nets)" 1 "there is one net"
+
+# net is lost while the daemon starts: the services are not to wait for a
+# person.
+stop_updaterd
+"$TRACER" -a -t net -n 30 "$UPDATERD" -d -f "$T/conf" >"$T/traced" \
+    2>>"$T/log" </dev/null &
+tracer=$!
+wait_for 5 grep -q ready "$T/traced"
+UPID=$(sed -n 's/^ready //p' "$T/traced")
+t "it starts all the same" wait_for 10 listening
+like "$(cat "$T/traced")" '^killed' "net was lost at the start"
+t "the service runs" wait_for 10 is_serving r1
 
 # A bad release, and the good one does not start at the first try either:
 # it is tried again, as after any death.

@@ -5,6 +5,7 @@ import errno
 import mmap
 import os
 import random
+import shutil
 import struct
 import sys
 
@@ -13,33 +14,48 @@ from lab import Lab, read
 
 QUIET_S = 0.1
 FILES = "openat,openat2,mkdirat,symlinkat,symlink,mkdir,renameat,rename"
-SYNC = "fsync,fdatasync,syncfs"
+SYNC = "fsync,fdatasync,syncfs,sync_file_range"
 SHED = "unlinkat,unlink,rmdir,fchown,fchownat,fchmod,fchmodat,ftruncate"
-LOOK = "read,pread64,getdents64,newfstatat,fstat,fstatfs,lseek,readlinkat"
+LOOK = "read,pread64,getdents64,newfstatat,fstat,fstatfs,lseek," \
+       "readlinkat,readlink,faccessat2"
+WAIT = "read,write,sendmsg,recvmsg,sendto,recvfrom,epoll_wait,epoll_pwait," \
+       "accept4,poll,connect"
+OPEN = "openat,openat2,pipe2,socketpair,socket,accept4,fcntl,dup2,dup3," \
+       "epoll_create1,pidfd_open,landlock_create_ruleset"
 # What can fail so: option of the tracer, calls.
 KINDS = (
     ("ENOSPC", ["-r"], f"{FILES},{SYNC},write,pwrite64"),
-    ("EIO", ["-r"], f"{FILES},{SYNC},{SHED},{LOOK},write,pwrite64"),
-    ("EMFILE", [], "openat,openat2,pipe2,socketpair,socket,accept4,fcntl"),
-    ("ENOMEM", [], "clone,execve,mmap,brk,openat,mkdirat,sendmsg,recvmsg,"
-                   "epoll_ctl"),
-    ("EAGAIN", [], "clone"),
-    ("EINTR", [], "read,write,sendmsg,recvmsg,epoll_wait,epoll_pwait,"
-                  "accept4"),
-    ("short", ["-s"], "read,write,pwrite64"),
+    ("EIO", ["-r"], f"{FILES},{SYNC},{SHED},{LOOK},write,pwrite64,close"),
+    ("EMFILE", [], OPEN),
+    ("ENOMEM", [], f"clone,clone3,execve,mmap,brk,mprotect,{OPEN},mkdirat,"
+                   "renameat,unlinkat,newfstatat,getdents64,sendmsg,recvmsg,"
+                   "sendto,recvfrom,epoll_ctl,setsockopt,getsockopt,prctl,"
+                   "getsockname,bind,seccomp,landlock_add_rule,chroot,chdir"),
+    ("EAGAIN", [], "clone,clone3,setresuid,getrandom"),
+    ("EPERM", [], "chroot,chdir,fchdir,setgroups,setresuid,setresgid,setsid,"
+                  "prctl,seccomp,landlock_create_ruleset,landlock_add_rule,"
+                  "landlock_restrict_self,prlimit64,close_range,kill,"
+                  "pidfd_open,fchown,fchownat,fchmod,fchmodat,unlinkat,"
+                  "renameat,setpriority,execve,connect,socket"),
+    ("EINTR", [], WAIT),
+    ("short", ["-s"], "read,write,pwrite64,sendto,recvfrom,getdents64"),
 )
+# A handshake is thousands of allocations of its library's: one in so many.
+CRYPTO_STEP = 29
+ROLES = ("parent", "task", "net", "probe", "inflate", "unpack")
 
 
 class Point:
     """One run in which something fails."""
 
-    def __init__(self, title, who, conf, go, kind=None):
+    def __init__(self, title, who, conf, go, kind=None, crypto=False):
         self.title, self.who, self.conf = title, who, conf
-        self.go, self.kind = go, kind
+        self.go, self.kind, self.crypto = go, kind, crypto
 
     def __str__(self):
-        return f"{self.who}, {self.title}, " \
-            f"{self.kind[0] if self.kind else 'no memory'}"
+        kind = self.kind[0] if self.kind else "no memory"
+        return f"{self.who}, {self.title}, {kind}" + \
+            (" for libcrypto" if self.crypto else "")
 
     def options(self, n, out):
         name, flags, calls = self.kind
@@ -64,30 +80,35 @@ def runs(lab):
             yield Point("push", who, plain, go_push, kind)
         for who in ("task", "unpack"):
             yield Point("push with install", who, install, go_push, kind)
-    for title, conf, go in (("push", plain, go_push),
-                            ("push with install", install, go_push),
-                            ("push of a broken one", plain, go_broken),
-                            ("rollback", plain, go_rollback)):
-        yield Point(title, "parent", conf, go)
+    for who in ROLES:
+        yield Point("push", who, plain, go_push)
+    for who in ("net", "probe", "unpack"):
+        yield Point("push", who, plain, go_push, crypto=True)
+    for who in ("parent", "task", "unpack"):
+        yield Point("push with install", who, install, go_push)
+        yield Point("push of a broken one", who, plain, go_broken)
+        yield Point("rollback", who, plain, go_rollback)
 
 
 class Memory:
     """The page that nomem.c looks at; it traces like the tracer."""
 
     def __init__(self, lab):
-        self.path = lab.t + "/nomem"
-        with open(self.path, "wb") as f:
+        path = lab.updaterd + ".page"
+        with open(path, "wb") as f:
             f.write(bytes(4096))
-        os.environ["UPD_NOMEM"] = self.path
-        with open(self.path, "r+b") as f:
+        os.chmod(path, 0o666)
+        with open(path, "r+b") as f:
             self.page = mmap.mmap(f.fileno(), 4096)
 
-    def arm(self, n):
-        self.page[0:32] = struct.pack("4Q", 1, 0, n, 0)
+    def arm(self, who, n, crypto):
+        self.page[40:48] = struct.pack("Q", crypto)
+        self.page[0:24] = struct.pack("3Q", 0, n, 0)
+        self.page[24:40] = who.encode().ljust(16, b"\0")
 
     def disarm(self):
-        _, count, _, failed = struct.unpack("4Q", self.page[0:32])
-        self.page[0:32] = bytes(32)
+        count, _, failed = struct.unpack("3Q", self.page[0:24])
+        self.page[0:40] = bytes(40)
         return count, failed
 
 
@@ -126,7 +147,7 @@ def run(lab, memory, point, n, out=None):
 
     def watch():
         if point.kind is None:
-            memory.arm(n)
+            memory.arm(point.who, n, point.crypto)
             return Nothing
         pid = lab.process(point.who) if point.who in ("net", "probe") \
             else lab.pid
@@ -171,13 +192,16 @@ def main():
     sample = int(sys.argv[1])
     only = sys.argv[2] if len(sys.argv) > 2 else None
     lab = Lab()
-    lab.updaterd = os.environ.get("UPDATERD_NOMEM", lab.updaterd)
+    if "UPDATERD_NOMEM" in os.environ:
+        lab.updaterd = shutil.copy(os.environ["UPDATERD_NOMEM"],
+                                   lab.t + "/updaterd")
     memory = Memory(lab)
     if lab.start() is not None:
         print("Bail out! the daemon does not start")
         return 1
     for name in ("r1", "r2", "r1"):
         lab.push(name)
+    lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
     plan, tests, violations, tried = [], 0, 0, 0
     out = lab.t + "/calls"
     dice = random.Random(int(os.environ.get("SEED", "1")))
@@ -187,8 +211,12 @@ def main():
         chosen.sort(key=lambda p: p.conf)
     for p in chosen:
         run(lab, memory, p, 0, out)
+        if os.environ.get("VERBOSE"):
+            print(f"# {p}: {len(read(out).splitlines())} points", flush=True)
         plan += [(p, i) for i in
-                 range(1, len(read(out).splitlines()) + 1)]
+                 range(1, len(read(out).splitlines()) + 1,
+                       CRYPTO_STEP if p.crypto else 1)
+                 if (i // CRYPTO_STEP if p.crypto else i) % lanes == lane]
     if sample:
         plan = dice.sample(plan, min(sample, len(plan)))
         plan.sort(key=lambda x: x[0].conf)

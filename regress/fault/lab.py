@@ -191,6 +191,8 @@ class Lab:
         out = p.stdout.read().strip()
         p.wait()
         line = out.splitlines()[-1] if out else ""
+        if line.startswith(("missed", "lost")):
+            raise RuntimeError("the call was not made to fail: " + line)
         did = line.startswith(("killed", "failed", "shortened"))
         return " ".join(line.split()[2:]) if did else None
 

@@ -17,8 +17,9 @@
  *		forks), or the NAME of what it executes with -T NAME
  *
  * Prints "ready" once it watches, then one line of what it did: "killed
- * PID CALL PATH", "failed ..", "shortened ..", or "not reached N".  After
- * that it lets everybody go.  SIGTERM ends it, and them not.
+ * PID CALL PATH", "failed ..", "shortened ..", "missed .." where a call
+ * that had to fail did not, "lost .." where it was the end of the process,
+ * or "not reached N".  After that it lets everybody go.  SIGTERM ends it, and them not.
  *
  * strace(1) would do for the parent, but not for what is locked in: it
  * makes a call fail by turning it into number -1, which a filter answers
@@ -48,11 +49,13 @@
 
 #if defined(__x86_64__)
 #define REG_ARG0	rdi
+#define REG_ARG1	rsi
 #define REG_ARG2	rdx
 #define REG_RESULT	rax
 typedef struct user_regs_struct regs_t;
 #elif defined(__aarch64__)
 #define REG_ARG0	regs[0]
+#define REG_ARG1	regs[1]
 #define REG_ARG2	regs[2]
 #define REG_RESULT	regs[0]
 typedef struct user_regs_struct regs_t;
@@ -62,11 +65,13 @@ typedef struct user_regs_struct regs_t;
 
 #define MAX_TRACEES	64
 #define CLASS_SIZE	16
+#define PATHS_SIZE	1200
+#define NONSENSE	0x7ffffffe	/* no flag, option, pid or resource */
 
 struct tracee {
 	pid_t		 pid;
 	char		 class[CLASS_SIZE];
-	int		 spoiled;	/* overwrite the result */
+	const struct call *spoiled;	/* overwrite the result */
 };
 
 static struct tracee	 tracees[MAX_TRACEES];
@@ -78,6 +83,7 @@ static FILE		*list;
 static int		 leaving;		/* let everybody go */
 static pid_t		 victim;		/* killed: wait for its end */
 static int		 asked;			/* a call was spoiled */
+static char		 spoiled_paths[PATHS_SIZE];
 
 static volatile sig_atomic_t	 told;
 
@@ -108,7 +114,7 @@ add(pid_t pid, const char *class)
 	if ((t = find(0)) == NULL)
 		errx(2, "too many processes");
 	t->pid = pid;
-	t->spoiled = 0;
+	t->spoiled = NULL;
 	snprintf(t->class, sizeof(t->class), "%s", class);
 	return t;
 }
@@ -165,9 +171,14 @@ spoil(struct tracee *t, const struct call *c)
 	iov.iov_len = sizeof(regs);
 	if (ptrace(PTRACE_GETREGSET, t->pid, NT_PRSTATUS, &iov) == -1)
 		err(2, "registers");
-	if (shorten) {
+	/* Of two paths the first will do. */
+	if (!shorten && c->paths & 0x1)
+		regs.REG_ARG0 = 0;
+	else if (!shorten && c->paths & 0x2)
+		regs.REG_ARG1 = 0;
+	if (shorten)
 		regs.REG_ARG2 = (regs.REG_ARG2 + 1) / 2;
-	} else switch (c->spoil) {
+	else switch (c->spoil) {
 	case BAD_FD:
 		regs.REG_ARG0 = (unsigned int)-1;
 		break;
@@ -176,40 +187,64 @@ spoil(struct tracee *t, const struct call *c)
 		regs.REG_ARG0 = 0;
 		break;
 	case BAD_LENGTH:
-#if defined(__x86_64__)
-		regs.rsi = 0;
-#else
-		regs.regs[1] = 0;
-#endif
+		regs.REG_ARG1 = 0;
+		break;
+	case BAD_COUNT:
+		regs.REG_ARG1 = INT_MAX;
+		break;
+	case BAD_CLONE:
+		regs.REG_ARG0 = 0x800;
 		break;
 	case BAD_FLAGS:
-		/* clone: CLONE_SIGHAND without CLONE_VM; kill: no such pid */
-		regs.REG_ARG0 = c->nr == SYS_kill ? 0x7ffffffe : 0x800;
+		regs.REG_ARG0 = NONSENSE;
+		break;
+	case UNCHANGED:
+		regs.REG_ARG0 = regs.REG_ARG1 = regs.REG_ARG2 =
+		    (unsigned int)-1;
+		break;
+	case AFTERWARDS:
 		break;
 	}
 	if (ptrace(PTRACE_SETREGSET, t->pid, NT_PRSTATUS, &iov) == -1)
 		err(2, "set registers");
-	t->spoiled = 1;
+	t->spoiled = c;
 	asked = 1;
+}
+
+/* brk tells its failure by what it returns; these did no harm. */
+static int
+may_succeed(const struct call *c)
+{
+	return c->spoil == BAD_ZERO || c->spoil == UNCHANGED ||
+	    c->spoil == AFTERWARDS || c->nr == SYS_close_range ||
+	    c->nr == SYS_landlock_create_ruleset;
 }
 
 static void
 unspoil(struct tracee *t)
 {
-	struct iovec	 iov;
-	regs_t		 regs;
+	const struct call	*c = t->spoiled;
+	struct iovec		 iov;
+	regs_t			 regs;
 
-	t->spoiled = 0;
+	t->spoiled = NULL;
 	leaving = 1;
-	if (shorten)
+	if (shorten) {
+		say("shortened", t->pid, c->name, spoiled_paths);
 		return;
+	}
 	iov.iov_base = &regs;
 	iov.iov_len = sizeof(regs);
 	if (ptrace(PTRACE_GETREGSET, t->pid, NT_PRSTATUS, &iov) == -1)
 		return;
-	if ((long long)regs.REG_RESULT < 0)	/* not brk */
+	if ((long long)regs.REG_RESULT >= 0 && !may_succeed(c)) {
+		say("missed", t->pid, c->name, spoiled_paths);
+		return;
+	}
+	if (c->spoil != BAD_ZERO)
 		regs.REG_RESULT = (unsigned long long)-(long long)error_no;
 	(void)ptrace(PTRACE_SETREGSET, t->pid, NT_PRSTATUS, &iov);
+	say("failed", t->pid, c->name, spoiled_paths);
 }
 
 /* A file or directory, and no pipe or socket, which have no EIO. */
@@ -233,7 +268,8 @@ is_wanted(pid_t pid, const struct call *c, const uint64_t *args)
 	/* What else it does to a descriptor cannot fail. */
 	if (c->nr == SYS_fcntl && args[1] != F_DUPFD_CLOEXEC)
 		return 0;
-	if (files_only && c->spoil == BAD_FD && c->paths == 0 &&
+	if (files_only && c->paths == 0 &&
+	    (c->spoil == BAD_FD || c->nr == SYS_close) &&
 	    !is_file(pid, (int)args[0]))
 		return 0;
 	return wanted != 0;
@@ -245,7 +281,7 @@ entered(struct tracee *t, const struct ptrace_syscall_info *si)
 	const struct call	*c = NULL;
 	const uint64_t		*args;
 	const char		*name;
-	char			 paths[1200], number[24];
+	char			 paths[PATHS_SIZE], number[24];
 	size_t			 i;
 
 	if (strcmp(t->class, who) != 0 || asked)
@@ -275,7 +311,7 @@ entered(struct tracee *t, const struct ptrace_syscall_info *si)
 	if (seen != at)
 		return;
 	if (error_no != 0 || shorten) {
-		say(shorten ? "shortened" : "failed", t->pid, name, paths);
+		snprintf(spoiled_paths, sizeof(spoiled_paths), "%s", paths);
 		spoil(t, c);
 		return;
 	}
@@ -409,6 +445,11 @@ loop(void)
 			stopped((t = find(pid)) != NULL ? t : add(pid, "task"),
 			    status);
 		else if ((t = find(pid)) != NULL) {
+			if (t->spoiled != NULL) {
+				say("lost", pid, t->spoiled->name,
+				    spoiled_paths);
+				leaving = 1;
+			}
 			drop(t);
 			if (pid == victim)
 				leaving = 1;

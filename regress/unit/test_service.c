@@ -2,7 +2,7 @@
  * One service: its states, what operators ask, how it is started, how it
  * is stopped, and what is remembered.
  */
-/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/describe.o updaterd/parent/expand.o updaterd/parent/health.o updaterd/parent/instance.o updaterd/parent/dump.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/percent.o common/error.o common/log.o common/proto.o common/util.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o */
+/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/expand.o updaterd/parent/health.o updaterd/parent/instance.o updaterd/parent/dump.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/percent.o common/error.o common/log.o common/proto.o common/util.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o */
 /* LIBS: -ljansson */
 #include "service_lab.h"
 

@@ -35,6 +35,7 @@
 #define DELAY_MIN_MS	100		/* before a lost child comes back */
 #define DELAY_MAX_MS	10000
 #endif
+#define START_TRIES	3		/* of net, before we do not start */
 #define STEADY_MS	60000		/* a child that lived so long is fine */
 #define CONF_MS		PATIENCE(30000)	/* for net to answer a configuration */
 #define QUEUE_MAX	256		/* answers one may leave unread before
@@ -62,6 +63,7 @@ static enum net_state	 net_state = NET_SERVING;
 static struct event	 conf_timer;
 static void		(*conf_done)(const char *);
 static const struct config *conf_sent;	/* being tried; else env->conf */
+static int	 lost_early;		/* nets before one ever answered */
 
 static int	 child_start(struct child *);
 static int	 got_ready(void *, struct imsg *);
@@ -209,12 +211,14 @@ children_configure(const struct config *c, void (*done)(const char *),
 		done("");
 		return 0;
 	}
-	if (!net.running && child_start(&net) == -1) {
+	if (!net.running && child_start(&net) == -1 && c != env->conf) {
 		strlcpy(text, "cannot start net", UPD_TEXT_SIZE);
 		return -1;
 	}
 	conf_done = done;
 	conf_sent = c;
+	if (!net.running)
+		return 0;	/* at the start: child_again() */
 	if (send_conf(c, text) == -1) {
 		/* net holds half a stream: only a new one is sound. */
 		conf_done = NULL;
@@ -435,7 +439,10 @@ child_lost(struct child *c)
 		net_state = NET_SERVING;
 		update_lost(&c->proc.iev);
 		caller_lost(&c->proc.iev);
-		conf_answer("net was lost");
+		/* A reload fails; at the start the next one is asked. */
+		if (conf_sent == NULL || conf_sent != env->conf ||
+		    ++lost_early == START_TRIES)
+			conf_answer("net was lost");
 	} else
 		service_probe_lost();
 	if (env->stopping || (c->type == PROC_NET &&
@@ -482,6 +489,9 @@ child_start(struct child *c)
 	struct procinfo		*info = &env->proc[c->type];
 	struct proc_args	 args;
 
+	/* A reload does not wait for its turn. */
+	if (evtimer_initialized(&c->timer))
+		evtimer_del(&c->timer);
 	children_procargs(c->type, &args);
 	c->exited = 0;
 	if (proc_start(&c->proc, c->type, &args, child_recv, child_dead,

@@ -187,6 +187,13 @@ notify_ready(struct instance *i)
 		health_finish(i, 1, "said that it is ready");
 }
 
+void
+health_ready(struct instance *i)
+{
+	if (i->health.kind == HEALTH_NOTIFY)
+		notify_ready(i);
+}
+
 static void
 notify_fifo(int fd, short what, void *arg)
 {

@@ -106,6 +106,17 @@ instance_confhash(const struct instance *i)
 	return h;
 }
 
+const struct backend *
+backend_of(enum supervisor s)
+{
+	static const struct backend	*const all[] = {
+		[SUPERVISE_NATIVE] = &native_backend,
+	};
+
+	return s < sizeof(all) / sizeof(all[0]) && all[s] != NULL ? all[s] :
+	    &native_backend;
+}
+
 static void
 take_conf(struct instance *i, struct agent *a, const struct service_conf *c)
 {
@@ -257,6 +268,11 @@ instance_attach(struct instance *i)
 	case ATTACH_RUNS:
 		taken_over(i);
 		return;
+	case ATTACH_LATER:
+		/* What is recorded stays, to be compared with. */
+		i->state = i->in.failed ? SERVICE_FAILED : SERVICE_DOWN;
+		i->drained = 1;
+		return;
 	case ATTACH_LEFTOVERS:
 		log_warnx("kill what is left of %s", i->name);
 		i->state = SERVICE_STOPPING;
@@ -284,6 +300,7 @@ instance_free(struct instance *i)
 	evtimer_del(&i->delay_ev);
 	evtimer_del(&i->gone_ev);
 	health_clear(i);
+	observe_end(i);
 	capture_free(&i->capture);
 	TAILQ_REMOVE(&all_instances, i, all);
 	free(i->home);
@@ -309,7 +326,8 @@ instance_new(struct agent *a, const struct service_conf *c)
 	evtimer_set(&i->delay_ev, service_delayed, i);
 	evtimer_set(&i->gone_ev, instance_gone, i);
 	health_init(i);
-	i->backend = &native_backend;
+	observe_init(i);
+	i->backend = backend_of(c->supervisor);
 	i->since = time_real_us();
 	take_conf(i, a, c);
 	read_state(i);

@@ -17,6 +17,7 @@
 #include "contain.h"
 #include "intent.h"
 #include "logfile.h"
+#include "observe.h"
 #include "parent.h"
 #include "reap.h"
 #include "service.h"
@@ -29,6 +30,7 @@ enum attach_result {
 				 * filled in */
 	ATTACH_LEFTOVERS,	/* its leader is gone; being killed,
 				 * service_gone() follows */
+	ATTACH_LATER,		/* foreign: service_observed() will tell */
 	ATTACH__MAX
 };
 
@@ -37,9 +39,16 @@ enum attach_result {
  * start() that returned 0, when the leader has ended, and service_gone()
  * after each stop(), drain() or sweep(), when nothing is left; either may
  * come from within the call.
+ *
+ * A foreign one (s6, systemd, rcctl) tells neither, but service_observed()
+ * of observe.h whatever it sees; start() and stop() only pass the wish on, and
+ * a sighting always follows them; drain and sweep are observe_drain() and
+ * observe_sweep().  At the end of the daemon it is left alone: its services
+ * are not ours to stop.
  */
 struct backend {
 	const char	*name;
+	int		 foreign;
 	enum attach_result (*attach)(struct instance *);
 	/* 0, or -1 with text (UPD_TEXT_SIZE): it does not run. */
 	int		(*start)(struct instance *, char *);
@@ -55,8 +64,27 @@ struct backend {
 	/* No longer configured, and down. */
 	void		(*forget)(struct instance *);
 	const char	*(*containment)(const struct instance *);
+
+	/* Of foreign ones only; NULL where there is nothing to do. */
+
+	/* Make it known there, up (1) or down (0) at the supervisor's own
+	 * next start; what is there and runs is not touched.  With dry (the
+	 * third) only look.  1 something was, or would be, changed, 0 nothing,
+	 * -1 with text. */
+	int		(*enroll)(struct instance *, int, int, char *);
+	/* Look at it: a sighting follows. */
+	void		(*look)(struct instance *);
+	/* Bring what it has written into its capture. */
+	void		(*output)(struct instance *);
+	/* Names that we made known there and that may have no instance any
+	 * more: fn(arg, name) for each; and take such a one out again. */
+	void		(*list)(const struct service_conf *,
+			    void (*)(void *, const char *), void *);
+	void		(*withdraw)(const struct service_conf *, const char *);
 };
 extern const struct backend	 native_backend;
+/* That of a configured supervisor. */
+const struct backend		*backend_of(enum supervisor);
 
 struct native {
 	struct contain	 box;
@@ -149,6 +177,8 @@ struct instance {
 	uint64_t		 due;		/* monotonic ms, next start */
 	int			 drained;	/* the dead one is all gone */
 	int			 held;		/* no restart before verdict */
+	int			 returns;	/* died, and its supervisor is
+						 * going to start it again */
 	struct event		 delay_ev;
 
 	struct event		 gone_ev;	/* leaving, and down: free it */
@@ -157,6 +187,8 @@ struct instance {
 	struct health		 health;
 	struct capture		 capture;
 	struct native		 native;
+	struct observed		 observed;	/* foreign */
+	void			*priv;		/* a foreign backend's own */
 };
 TAILQ_HEAD(all_instances, instance);
 
@@ -179,13 +211,32 @@ void		 service_unhold(struct instance *);
 int		 service_isdown(const struct instance *);
 /* For delay_ev. */
 void		 service_delayed(int, short, void *);
+/* For observe.c: it was seen running (the process is in i->in) ... */
+void		 service_runs(struct instance *);
+/* ... or was stopped by somebody else; its waitpid(2) status, or -1. */
+void		 service_halted(struct instance *, int);
+
+/* death.c: the ends of processes */
 /* Milliseconds to wait after a death: *fails is carried from death to
  * death; then uptime, first and largest delay in ms. */
 uint32_t	 backoff_delay(uint32_t *, uint64_t, uint32_t, uint32_t);
+/* Write it down in i->in: see service_exited(). */
+void		 death_record(struct instance *, int, const char *);
+/* 1 the last exit has a code that says: do not retry. */
+int		 death_ispermanent(const struct instance *);
+/* Whoever waits for it to be healthy is told that it is not. */
+void		 death_known(struct instance *);
+/* For the transition table. */
+void		 death_died(struct instance *);
+void		 death_parked(struct instance *);
+
 
 /* operate.c */
 const struct service_env *service_getenv(void);
 int		 service_isclosing(void);	/* nothing is to be started */
+/* Somebody has acted already, by other means: write down what he wants
+ * (1 running). */
+void		 service_wish(struct instance *, int, const char *);
 /* One more is down: the end of the daemon may wait for that. */
 void		 service_left(void);
 /* Answer all that wait for that, from the loop. */
@@ -219,6 +270,8 @@ void		 health_init(struct instance *);
 /* Begin the check of what was just started; service_checked() follows,
  * never from within. */
 void		 health_begin(struct instance *);
+/* The supervisor was told by the service that it is ready. */
+void		 health_ready(struct instance *);
 /* End it without a result. */
 void		 health_end(struct instance *);
 /* ... and forget the last one. */

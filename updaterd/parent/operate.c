@@ -126,6 +126,19 @@ want(struct instance *i, int running, const char *by, char *text)
 	return -1;
 }
 
+void
+service_wish(struct instance *i, int running, const char *by)
+{
+	char	 text[UPD_TEXT_SIZE];
+
+	if (closing.on || i->in.desired == running)
+		return;
+	log_notice("take down that %s is wanted %s, by %s", i->name, running ?
+	    "running" : "stopped", by);
+	if (want(i, running, by, text) == -1)
+		log_warnx("%s", text);
+}
+
 /* UPD_OK: the waiter will be told when it is reached; else with text. */
 static enum upd_error
 operate(struct instance *i, enum upd_op op, const char *by,
@@ -213,7 +226,7 @@ service_left(void)
 	if (!closing.on || closing.told)
 		return;
 	TAILQ_FOREACH(i, &all_instances, all)
-		if (!service_isdown(i))
+		if (!i->backend->foreign && !service_isdown(i))
 			return;
 	closing.told = 1;
 	timer(&closing.ev, 0);
@@ -232,7 +245,7 @@ service_shutdown(int keep, void (*done)(void *), void *arg)
 	TAILQ_FOREACH(i, &all_instances, all) {
 		i->held = 1;
 		evtimer_del(&i->delay_ev);
-		if (keep)
+		if (keep || i->backend->foreign)
 			health_end(i);
 		else if (!service_isdown(i))
 			service_stop(i, "the daemon stops");

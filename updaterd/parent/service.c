@@ -10,24 +10,21 @@
  *    code.  Only codes that the configuration calls permanent park it.
  *  - An operator's intent is in the state file, durably, before the event
  *    is fed in (operate.c).  All else is written later, instance_dirty().
+ *  - A foreign supervisor starts and stops by itself; what it did is fed in
+ *    by observe.c, and is no reason to undo it.
  *  - While the verdict of an update is open, a death is its answer and no
  *    restart follows (held).
  *  - Whoever waits is told from the loop, never from within a call.
  */
 #include <sys/types.h>
-#include <sys/wait.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "instance.h"
-#include "launch.h"
 #include "log.h"
 #include "util.h"
-
-#define STEADY_MS	60000	/* up for so long: the first death is free */
-#define EXIT_AGAIN	75	/* EX_TEMPFAIL: asks to be started again */
 
 static const char *const state_names[] = {
 	[SERVICE_DOWN]		= "down",
@@ -48,6 +45,8 @@ enum service_event {
 	EV_PERMANENT,		/* ... with a code that says: do not retry */
 	EV_GONE,		/* nothing of it is left */
 	EV_DELAY,		/* the back-off is over */
+	EV_RUNS,		/* a foreign supervisor has it running */
+	EV_HALT,		/* ... was told by somebody else to stop it */
 	EV__MAX
 };
 static const char *const event_names[] = {
@@ -58,6 +57,8 @@ static const char *const event_names[] = {
 	[EV_PERMANENT]	= "permanent failure",
 	[EV_GONE]	= "gone",
 	[EV_DELAY]	= "delay over",
+	[EV_RUNS]	= "seen running",
+	[EV_HALT]	= "stopped outside",
 };
 _Static_assert(sizeof(event_names) / sizeof(event_names[0]) == EV__MAX,
     "a name for each event");
@@ -69,8 +70,6 @@ static void	 give_up(struct instance *);
 static void	 checked(struct instance *);
 static void	 already_up(struct instance *);
 static void	 already_down(struct instance *);
-static void	 died(struct instance *);
-static void	 parked(struct instance *);
 static void	 drain(struct instance *);
 static void	 down(struct instance *);
 static void	 again(struct instance *);
@@ -78,6 +77,11 @@ static void	 not_again(struct instance *);
 static void	 hurry(struct instance *);
 static void	 rested(struct instance *);
 static void	 noted(struct instance *);
+static void	 runs(struct instance *);
+static void	 runs_again(struct instance *);
+static void	 runs_unasked(struct instance *);
+static void	 stop_again(struct instance *);
+static void	 halted(struct instance *);
 
 static const struct transition {
 	enum service_state	 state;
@@ -87,33 +91,45 @@ static const struct transition {
 } table[] = {
 	{ SERVICE_DOWN,	    EV_START,	  SERVICE_STARTING, launch },
 	{ SERVICE_DOWN,	    EV_STOP,	  SERVICE_DOWN,	    already_down },
+	{ SERVICE_DOWN,	    EV_RUNS,	  SERVICE_STARTING, runs_unasked },
+	{ SERVICE_DOWN,	    EV_HALT,	  SERVICE_DOWN,	    halted },
+	{ SERVICE_DOWN,	    EV_PERMANENT, SERVICE_FAILED,   death_parked },
 
 	{ SERVICE_STARTING, EV_START,	  SERVICE_STARTING, NULL },
 	{ SERVICE_STARTING, EV_STOP,	  SERVICE_STOPPING, stop },
 	{ SERVICE_STARTING, EV_CHECKED,	  SERVICE_UP,	    checked },
-	{ SERVICE_STARTING, EV_DEATH,	  SERVICE_BACKOFF,  died },
-	{ SERVICE_STARTING, EV_PERMANENT, SERVICE_FAILED,   parked },
+	{ SERVICE_STARTING, EV_DEATH,	  SERVICE_BACKOFF,  death_died },
+	{ SERVICE_STARTING, EV_PERMANENT, SERVICE_FAILED,   death_parked },
+	{ SERVICE_STARTING, EV_RUNS,	  SERVICE_STARTING, runs },
+	{ SERVICE_STARTING, EV_HALT,	  SERVICE_DOWN,	    halted },
 
 	{ SERVICE_UP,	    EV_START,	  SERVICE_UP,	    already_up },
 	{ SERVICE_UP,	    EV_STOP,	  SERVICE_STOPPING, stop },
 	{ SERVICE_UP,	    EV_CHECKED,	  SERVICE_UP,	    checked },
-	{ SERVICE_UP,	    EV_DEATH,	  SERVICE_BACKOFF,  died },
-	{ SERVICE_UP,	    EV_PERMANENT, SERVICE_FAILED,   parked },
+	{ SERVICE_UP,	    EV_DEATH,	  SERVICE_BACKOFF,  death_died },
+	{ SERVICE_UP,	    EV_PERMANENT, SERVICE_FAILED,   death_parked },
+	{ SERVICE_UP,	    EV_HALT,	  SERVICE_DOWN,	    halted },
 
 	{ SERVICE_STOPPING, EV_START,	  SERVICE_STOPPING, again },
 	{ SERVICE_STOPPING, EV_STOP,	  SERVICE_STOPPING, not_again },
 	{ SERVICE_STOPPING, EV_DEATH,	  SERVICE_STOPPING, drain },
 	{ SERVICE_STOPPING, EV_PERMANENT, SERVICE_STOPPING, drain },
 	{ SERVICE_STOPPING, EV_GONE,	  SERVICE_DOWN,	    down },
+	{ SERVICE_STOPPING, EV_RUNS,	  SERVICE_STOPPING, stop_again },
 
 	{ SERVICE_BACKOFF,  EV_START,	  SERVICE_BACKOFF,  hurry },
 	{ SERVICE_BACKOFF,  EV_STOP,	  SERVICE_STOPPING, give_up },
 	{ SERVICE_BACKOFF,  EV_GONE,	  SERVICE_BACKOFF,  rested },
 	{ SERVICE_BACKOFF,  EV_DELAY,	  SERVICE_STARTING, relaunch },
+	{ SERVICE_BACKOFF,  EV_DEATH,	  SERVICE_BACKOFF,  death_died },
+	{ SERVICE_BACKOFF,  EV_PERMANENT, SERVICE_FAILED,   death_parked },
+	{ SERVICE_BACKOFF,  EV_RUNS,	  SERVICE_STARTING, runs_again },
+	{ SERVICE_BACKOFF,  EV_HALT,	  SERVICE_DOWN,	    halted },
 
 	{ SERVICE_FAILED,   EV_START,	  SERVICE_BACKOFF,  hurry },
 	{ SERVICE_FAILED,   EV_STOP,	  SERVICE_STOPPING, give_up },
 	{ SERVICE_FAILED,   EV_GONE,	  SERVICE_FAILED,   noted },
+	{ SERVICE_FAILED,   EV_RUNS,	  SERVICE_STARTING, runs_unasked },
 };
 
 const char *
@@ -185,11 +201,15 @@ launch(struct instance *i)
 	const char	*none;
 
 	i->started = time_mono_ms();
-	i->drained = i->held = i->again = 0;
+	i->drained = i->held = i->again = i->returns = 0;
 	evtimer_del(&i->delay_ev);
 	health_clear(i);
 	if ((none = instance_norelease(i)) != NULL) {
 		service_exited(i, -1, none);
+		return;
+	}
+	if (i->backend->foreign) {
+		observe_asked(i);
 		return;
 	}
 	if (i->backend->start(i, text) == -1) {
@@ -243,6 +263,7 @@ stop(struct instance *i)
 {
 	i->again = 0;
 	health_end(i);
+	observe_answered(i);
 	waiters_tell(i, WAIT_START, UPD_EBUSY, "stopped meanwhile");
 	i->backend->stop(i);
 }
@@ -254,7 +275,9 @@ give_up(struct instance *i)
 	evtimer_del(&i->delay_ev);
 	waiters_tell(i, WAIT_START, UPD_EBUSY, "stopped meanwhile");
 	/* Else the sweep that its death began will say so. */
-	if (i->drained)
+	if (i->returns)
+		i->backend->stop(i);
+	else if (i->drained)
 		feed(i, EV_GONE);
 }
 
@@ -308,72 +331,7 @@ not_again(struct instance *i)
 	waiters_tell(i, WAIT_START, UPD_EBUSY, "stopped meanwhile");
 }
 
-/* --- dying ----------------------------------------------------------- */
-
-uint32_t
-backoff_delay(uint32_t *fails, uint64_t up, uint32_t first, uint32_t max)
-{
-	uint64_t	 ms = first;
-	uint32_t	 n;
-
-	if (up >= STEADY_MS) {
-		*fails = 0;
-		return 0;
-	}
-	for (n = *fails; n > 0 && ms < max; n--)
-		ms *= 2;
-	(*fails)++;
-	return ms < max ? (uint32_t)ms : max;
-}
-
-/* A death, as those who wait for it to start see it. */
-static void
-death_known(struct instance *i)
-{
-	waiters_tell(i, WAIT_START, UPD_EUNHEALTHY, i->why);
-	if (i->verdict != VERDICT_NONE)
-		i->verdict = VERDICT_FAILED;
-	agent_settle(i->agent);
-}
-
-static void
-died(struct instance *i)
-{
-	uint64_t	 now = time_mono_ms(), up = now - i->started;
-	uint32_t	 ms;
-
-	if (i->in.exit_kind == EXIT_CODE &&
-	    i->in.exit_value == EXIT_AGAIN) {
-		/* Not held against it, but it shall not spin. */
-		ms = up < i->conf->backoff_ms ?
-		    i->conf->backoff_ms - (uint32_t)up : 0;
-	} else {
-		i->in.deaths++;
-		ms = backoff_delay(&i->fails, up, i->conf->backoff_ms,
-		    i->conf->backmax_ms);
-	}
-	i->due = now + ms;
-	i->drained = 0;
-	i->held = service_isclosing() || agent_isopen(i->agent);
-	death_known(i);
-	i->backend->sweep(i);
-}
-
-static void
-parked(struct instance *i)
-{
-	i->in.deaths++;
-	i->in.failed = 1;
-	i->in.failed_code = i->in.exit_value;
-	i->in.failed_at = i->in.exit_at;
-	strlcpy(i->in.failed_release, i->in.release,
-	    sizeof(i->in.failed_release));
-	log_warnx("park %s: exit code %d is permanent; start it, or push "
-	    "another release", i->name, i->in.exit_value);
-	i->drained = 0;
-	death_known(i);
-	i->backend->sweep(i);
-}
+/* --- waiting for the next start -------------------------------------- */
 
 /* In BACKOFF: start it now, or when it is due. */
 static void
@@ -434,56 +392,10 @@ service_delayed(int fd, short what, void *arg)
 
 /* --- what a supervisor says ------------------------------------------ */
 
-static int
-is_permanent(const struct instance *i)
-{
-	int	 n;
-
-	if (i->conf == NULL || i->in.exit_kind != EXIT_CODE)
-		return 0;
-	for (n = 0; n < i->conf->npermanent; n++)
-		if (i->conf->permanent[n] == i->in.exit_value)
-			return 1;
-	return 0;
-}
-
-static void
-record_exit(struct instance *i, int status, const char *text)
-{
-	struct intent	*in = &i->in;
-	uint64_t	 up = time_mono_ms() - i->started;
-	char		 how[64];
-
-	in->running = 0;
-	in->pid = 0;
-	in->start_time = 0;
-	in->exit_at = time_real_us();
-	in->exit_planned = i->state == SERVICE_STOPPING;
-	in->exit_value = 0;
-	if (text != NULL) {
-		in->exit_kind = EXIT_NOSTART;
-		strlcpy(in->exit_text, text, sizeof(in->exit_text));
-		return;
-	}
-	if (status == -1)
-		in->exit_kind = EXIT_UNKNOWN;
-	else if (WIFEXITED(status)) {
-		in->exit_kind = EXIT_CODE;
-		in->exit_value = WEXITSTATUS(status);
-	} else {
-		in->exit_kind = EXIT_SIGNAL;
-		in->exit_value = WTERMSIG(status);
-	}
-	launch_exittext(status, how, sizeof(how));
-	snprintf(in->exit_text, sizeof(in->exit_text), up < 10000 ?
-	    "%s after %llu ms" : "%s after %llu s", how,
-	    (unsigned long long)(up < 10000 ? up : up / 1000));
-}
-
 void
 service_exited(struct instance *i, int status, const char *text)
 {
-	record_exit(i, status, text);
+	death_record(i, status, text);
 	health_end(i);
 	strlcpy(i->why, i->in.exit_text, sizeof(i->why));
 	instance_dirty(i);
@@ -495,7 +407,7 @@ service_exited(struct instance *i, int status, const char *text)
 		strlcpy(i->health.detail, i->in.exit_text,
 		    sizeof(i->health.detail));
 	}
-	feed(i, is_permanent(i) ? EV_PERMANENT : EV_DEATH);
+	feed(i, death_ispermanent(i) ? EV_PERMANENT : EV_DEATH);
 }
 
 void
@@ -509,6 +421,75 @@ service_checked(struct instance *i)
 {
 	strlcpy(i->why, i->health.detail, sizeof(i->why));
 	feed(i, EV_CHECKED);
+}
+
+/* --- what a foreign supervisor does ---------------------------------- */
+
+static void
+runs(struct instance *i)
+{
+	i->returns = i->drained = i->held = 0;
+	evtimer_del(&i->delay_ev);
+	observe_answered(i);
+	log_info("find %s running: pid %d, release %s", i->name,
+	    (int)i->in.pid, i->in.release);
+	health_clear(i);
+	health_begin(i);
+	instance_dirty(i);
+}
+
+static void
+runs_again(struct instance *i)
+{
+	i->in.restarts++;
+	runs(i);
+}
+
+static void
+runs_unasked(struct instance *i)
+{
+	service_clear(i);
+	runs(i);
+	/* Between stop and start nobody else has a say: the update will. */
+	if (i->agent == NULL || agent_isheld(i->agent))
+		feed(i, EV_STOP);
+}
+
+static void
+stop_again(struct instance *i)
+{
+	i->backend->stop(i);
+}
+
+static void
+halted(struct instance *i)
+{
+	i->again = i->returns = 0;
+	i->drained = 1;
+	evtimer_del(&i->delay_ev);
+	health_end(i);
+	observe_answered(i);
+	log_notice("find %s stopped outside: %s", i->name, i->why);
+	waiters_tell(i, WAIT_STOP, UPD_OK, "");
+	death_known(i);
+}
+
+void
+service_runs(struct instance *i)
+{
+	feed(i, EV_RUNS);
+}
+
+void
+service_halted(struct instance *i, int status)
+{
+	if (i->in.running)
+		death_record(i, status, NULL);
+	i->in.exit_planned = 1;
+	snprintf(i->why, sizeof(i->why), "stopped by %s, not by us",
+	    i->backend->name);
+	instance_dirty(i);
+	feed(i, EV_HALT);
 }
 
 /* --- what others ask for --------------------------------------------- */

@@ -1,0 +1,440 @@
+/*
+ * What a foreign supervisor does, turned into events of service.c.
+ *
+ * A sighting is compared with what is recorded (i->in) and with the one
+ * before it; each says how things are, not what happened, so that none
+ * is missed for good.  In this order:
+ *
+ *	ended	what is recorded as running is not there any more: a death,
+ *		counted; or planned; or, where the supervisor has since been
+ *		told to leave it down and not by us, somebody else's stop
+ *	runs	something runs that was not recorded: the answer to our start,
+ *		the supervisor's restart of a death, or somebody else's start
+ *	still	it is down: whoever waits for that goes on
+ *
+ * Somebody else's start or stop is not fought, but written down as intent.
+ * With a stop that waits for a moment: the end of the supervisor itself
+ * (of the container, of the host) looks the same until it has gone, and is
+ * nobody's wish.
+ *
+ * In one of s6's layouts the user of a service can forge what is seen of it.
+ * So a pid is signalled only if it is that user's own process.
+ */
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "instance.h"
+#include "launch.h"
+#include "log.h"
+#include "patience.h"
+#include "util.h"
+
+#include "compat/contain.h"
+
+#define LATE_MS		PATIENCE(12000)	/* from a start to a process; s6
+					 * takes 10 s to try exec again */
+#define LOOK_MS		2000	/* out of sight: look again */
+#define SETTLE_MS	1000	/* a supervisor that ends is gone by then */
+#define ORPHAN_MS	10000	/* from TERM to KILL */
+
+static void
+timer(struct event *ev, uint32_t ms)
+{
+	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	evtimer_add(ev, &tv);
+}
+
+/* --- processes -------------------------------------------------------- */
+
+/* The process that is recorded still is that process. */
+static int
+is_there(const struct instance *i)
+{
+	return i->in.running && i->in.pid > 1 && i->in.start_time != 0 &&
+	    strcmp(i->in.boot, boot_id()) == 0 &&
+	    pid_starttime(i->in.pid) == i->in.start_time;
+}
+
+/* It is of the service's own user, and that is not root. */
+static int
+is_users(const struct instance *i, pid_t pid)
+{
+	struct identity	 id;
+	struct stat	 st;
+	char		 path[32], text[UPD_TEXT_SIZE];
+	int		 yes;
+
+	if (i->conf == NULL || i->conf->user == NULL)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	yes = identity_lookup(&id, i->conf->user, i->conf->group, NULL,
+	    text) == 0 && id.uid != 0 && stat(path, &st) == 0 &&
+	    st.st_uid == id.uid;
+	identity_free(&id);
+	return yes;
+}
+
+int
+observe_kill(struct instance *i, int sig)
+{
+	if (!is_there(i))
+		return -1;
+	if (!is_users(i, i->in.pid)) {
+		log_warnx("leave pid %d of %s alone: not known to be a "
+		    "process of its user", (int)i->in.pid, i->name);
+		return -1;
+	}
+	return pid_signal(i->in.pid, i->in.start_time, sig, pid_starttime);
+}
+
+/* One that its supervisor left behind when it was killed. */
+struct orphan {
+	pid_t		 pid;
+	uint64_t	 start;
+	struct event	 ev;
+};
+
+static void
+orphan_kill(int fd, short what, void *arg)
+{
+	struct orphan	*o = arg;
+
+	(void)pid_signal(o->pid, o->start, SIGKILL, pid_starttime);
+	free(o);
+}
+
+/* There is a new process, and the recorded one lives, too. */
+static void
+end_orphan(struct instance *i)
+{
+	struct orphan	*o;
+
+	log_warnx("end pid %d of %s: its supervisor has gone, and another "
+	    "runs it again", (int)i->in.pid, i->name);
+	if (observe_kill(i, i->stop_signal) == -1 ||
+	    (o = calloc(1, sizeof(*o))) == NULL)
+		return;
+	o->pid = i->in.pid;
+	o->start = i->in.start_time;
+	evtimer_set(&o->ev, orphan_kill, o);
+	timer(&o->ev, i->stop_ms < ORPHAN_MS ? i->stop_ms : ORPHAN_MS);
+}
+
+/* --- a start of ours --------------------------------------------------- */
+
+static void
+late(int fd, short what, void *arg)
+{
+	struct instance	*i = arg;
+	char		 text[UPD_TEXT_SIZE];
+
+	if (!i->observed.asked)
+		return;
+	observe_answered(i);
+	if (i->observed.last.text[0] != '\0')
+		strlcpy(text, i->observed.last.text, sizeof(text));
+	else
+		snprintf(text, sizeof(text), "%s has not started it within "
+		    "%d s of being told to", i->backend->name,
+		    LATE_MS / 1000);
+	service_exited(i, -1, text);
+}
+
+static void
+ask(struct instance *i)
+{
+	char	 text[UPD_TEXT_SIZE] = "";
+
+	if (i->backend->start(i, text) == 0)
+		return;
+	observe_answered(i);
+	service_exited(i, -1, text);
+}
+
+void
+observe_asked(struct instance *i)
+{
+	struct observed	*o = &i->observed;
+
+	o->asked = 1;
+	timer(&o->late_ev, LATE_MS);
+	if (o->any && o->settling == SETTLE_NO)
+		ask(i);
+	else if (!o->any)
+		i->backend->look(i);
+}
+
+void
+observe_answered(struct instance *i)
+{
+	i->observed.asked = 0;
+	evtimer_del(&i->observed.late_ev);
+}
+
+/* --- a stop of somebody else's ----------------------------------------- */
+
+static void
+settle_timer(int fd, short what, void *arg)
+{
+	struct instance	*i = arg;
+
+	i->observed.settling = SETTLE_LOOK;
+	i->backend->look(i);
+}
+
+static void
+halt(struct instance *i, const struct sighting *s)
+{
+	i->observed.settling = SETTLE_WAIT;
+	timer(&i->observed.settle_ev, SETTLE_MS);
+	service_halted(i, s->status);
+}
+
+/* Is it over, one way or the other? */
+static void
+settle(struct instance *i, const struct sighting *s)
+{
+	struct observed	*o = &i->observed;
+	int		 wished;
+
+	if (o->settling == SETTLE_NO)
+		return;
+	wished = s->known && !s->up && s->wanted == WANTED_DOWN;
+	if (wished && o->settling == SETTLE_WAIT)
+		return;
+	o->settling = SETTLE_NO;
+	evtimer_del(&o->settle_ev);
+	if (wished) {
+		service_wish(i, 0, i->backend->name);
+		if (i->state == SERVICE_STARTING)	/* it waited for this */
+			service_halted(i, -1);
+	} else if (o->asked && !s->up)
+		ask(i);
+}
+
+/* --- what is seen ------------------------------------------------------ */
+
+/* Did a process end that was there, or came and went unseen? */
+static int
+has_ended(const struct instance *i, const struct sighting *s, int first)
+{
+	const struct sighting	*last = &i->observed.last;
+
+	if (i->in.running)
+		return !(s->up && s->pid == i->in.pid && is_there(i));
+	if (s->up || first || s->since == 0 || s->since == last->since)
+		return 0;
+	return (i->state == SERVICE_STARTING && i->observed.asked) ||
+	    (i->state == SERVICE_BACKOFF && i->returns);
+}
+
+static void
+ended(struct instance *i, const struct sighting *s, int first)
+{
+	const char	*why = s->text[0] != '\0' ? s->text : NULL;
+	int		 status = s->up ? -1 : s->status;
+
+	if (s->up && is_there(i))
+		end_orphan(i);
+	i->returns = s->up || s->wanted == WANTED_UP;
+	if (i->state != SERVICE_STOPPING && i->in.desired && !s->up &&
+	    s->wanted == WANTED_DOWN && !(first && s->ours)) {
+		/* Parked by its own exit code, or by somebody? */
+		death_record(i, status, why);
+		if (!death_ispermanent(i)) {
+			i->in.running = 0;
+			halt(i, s);
+			return;
+		}
+	}
+	observe_answered(i);
+	service_exited(i, status, why);
+}
+
+/* Something runs that is not recorded. */
+static void
+take_process(struct instance *i, const struct sighting *s)
+{
+	struct intent	*in = &i->in;
+	uint64_t	 now = time_mono_ms();
+	int64_t		 up = s->since != 0 ? time_real_us() - s->since : 0;
+
+	in->running = 1;
+	in->pid = s->pid;
+	in->start_time = pid_starttime(s->pid);
+	in->started_at = s->since != 0 ? s->since : time_real_us();
+	strlcpy(in->boot, boot_id(), sizeof(in->boot));
+	/* It went through `current`, which moves only between stops. */
+	strlcpy(in->release, i->agent != NULL && i->agent->store != NULL ?
+	    i->agent->store->current : "", sizeof(in->release));
+	in->conf = i->conf != NULL ? instance_confhash(i) : 0;
+	i->started = up > 0 && (uint64_t)up / 1000 < now ?
+	    now - (uint64_t)up / 1000 : now;
+}
+
+static void
+runs(struct instance *i, const struct sighting *s, int first)
+{
+	int	 unasked = i->state == SERVICE_DOWN ||
+		    i->state == SERVICE_FAILED;
+	int	 leftover;
+
+	/* Parked, but its supervisor was about to start it again. */
+	if (i->state == SERVICE_FAILED && i->returns) {
+		i->backend->stop(i);
+		return;
+	}
+	/* An earlier daemon's last command, not yet carried out? */
+	leftover = first && !i->in.desired && s->since != 0 &&
+	    s->since <= i->in.desired_at;
+	if (!i->in.running)
+		take_process(i, s);
+	if (i->state == SERVICE_UP)
+		return;
+	snprintf(i->why, sizeof(i->why), first ? "runs under %s" :
+	    "started by %s", i->backend->name);
+	if (unasked && !leftover && !agent_isheld(i->agent))
+		service_wish(i, 1, i->backend->name);
+	service_runs(i);
+	if (leftover)
+		service_stop(i, "wanted down");
+}
+
+static void
+still_down(struct instance *i, const struct sighting *s, int first)
+{
+	switch (i->state) {
+	case SERVICE_STARTING:
+		if (!first || i->observed.settling != SETTLE_NO)
+			break;
+		if (s->wanted == WANTED_DOWN && !s->ours &&
+		    s->since > i->in.desired_at)
+			halt(i, s);
+		else if (i->observed.asked)
+			ask(i);
+		break;
+	case SERVICE_STOPPING:
+		if (s->wanted != WANTED_UP)
+			service_gone(i);
+		break;
+	case SERVICE_BACKOFF:
+		if (i->returns && s->wanted == WANTED_DOWN)
+			halt(i, s);
+		else if (!i->drained && s->wanted == WANTED_NOBODY) {
+			i->returns = 0;		/* our turn */
+			service_gone(i);
+		}
+		break;
+	case SERVICE_FAILED:
+		if (!i->drained && s->wanted != WANTED_UP) {
+			i->returns = 0;
+			service_gone(i);
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+/* Its supervisor cannot be seen. */
+static void
+out_of_sight(struct instance *i, const struct sighting *s)
+{
+	struct observed	*o = &i->observed;
+	int		 was = o->last.known;
+
+	if (was)
+		log_warnx("lose sight of %s: %s", i->name, s->text[0] != '\0' ?
+		    s->text : "its supervisor does not answer");
+	o->last = *s;
+	o->any = 1;
+	if (o->settling != SETTLE_NO)
+		settle(i, s);
+	else if (o->asked && !was)
+		ask(i);
+	if (i->in.running && !is_there(i))
+		service_exited(i, -1, NULL);
+	if (i->state == SERVICE_STOPPING && !i->in.running)
+		service_gone(i);
+	else if (i->in.running)
+		timer(&o->look_ev, LOOK_MS);
+}
+
+void
+service_observed(struct instance *i, const struct sighting *s)
+{
+	struct observed	*o = &i->observed;
+	int		 first = !o->met;
+
+	if (i->agent == NULL && service_isdown(i))
+		return;		/* on its way out */
+	evtimer_del(&o->look_ev);
+	if (!s->known) {
+		out_of_sight(i, s);
+		return;
+	}
+	if (has_ended(i, s, first))
+		ended(i, s, first);
+	if (s->up && (first || !i->in.running))
+		runs(i, s, first);
+	else if (!s->up)
+		still_down(i, s, first);
+	if (s->up && s->ready && i->health.pending)
+		health_ready(i);
+	o->last = *s;
+	o->any = o->met = 1;
+	settle(i, s);
+}
+
+/* --- for others -------------------------------------------------------- */
+
+void
+observe_drain(struct instance *i)
+{
+	const struct sighting	*s = &i->observed.last;
+
+	/* Else still_down() comes to it. */
+	if (s->known && !s->up && s->wanted != WANTED_UP)
+		service_gone(i);
+}
+
+void
+observe_sweep(struct instance *i)
+{
+	/* Parked by us, but not by its supervisor. */
+	if (i->state == SERVICE_FAILED && i->returns)
+		i->backend->stop(i);
+	else if (!i->returns)
+		service_gone(i);
+}
+
+static void
+look_timer(int fd, short what, void *arg)
+{
+	struct instance	*i = arg;
+
+	i->backend->look(i);
+}
+
+void
+observe_init(struct instance *i)
+{
+	memset(&i->observed, 0, sizeof(i->observed));
+	evtimer_set(&i->observed.late_ev, late, i);
+	evtimer_set(&i->observed.look_ev, look_timer, i);
+	evtimer_set(&i->observed.settle_ev, settle_timer, i);
+}
+
+void
+observe_end(struct instance *i)
+{
+	evtimer_del(&i->observed.late_ev);
+	evtimer_del(&i->observed.look_ev);
+	evtimer_del(&i->observed.settle_ev);
+}

@@ -1,0 +1,87 @@
+/*
+ * What a foreign supervisor (s6, systemd, rcctl) reports of a service.
+ *
+ * Such a supervisor may start and stop the service by itself, and so may
+ * others through it.  A backend with struct backend.foreign set tells what
+ * it sees, as often as it likes and in whatever order things come to its
+ * ears: service_observed() compares with what was known and feeds the state
+ * machine.  It never calls service_exited() or service_gone() itself.
+ */
+#ifndef UPD_OBSERVE_H
+#define UPD_OBSERVE_H
+
+#include <sys/types.h>
+#include <event.h>
+#include <stdint.h>
+
+struct instance;
+
+enum wanted {
+	WANTED_NOBODY,		/* down, and the supervisor will not start it:
+				 * gave up, or never does.  We shall. */
+	WANTED_DOWN,		/* told to be, or to stay, down */
+	WANTED_UP,		/* told to be up: it starts it by itself */
+	WANTED__MAX
+};
+
+struct sighting {
+	int		 known;		/* 0: not registered, its supervisor
+					 * is away, or is itself going down:
+					 * nothing below holds, and nothing
+					 * that happens is anybody's wish */
+	int		 up;		/* its main process runs */
+	int		 ready;		/* ... and the supervisor was told by
+					 * the service that it is ready */
+	enum wanted	 wanted;
+	int		 ours;		/* WANTED_DOWN is our own doing, maybe
+					 * of an earlier daemon */
+	pid_t		 pid;		/* of the main process, 0: none */
+	int64_t		 since;		/* wall us, up or down; 0: unknown */
+	int		 status;	/* of its last end, as waitpid(2) has
+					 * it; -1 not known, or none */
+	uint64_t	 restarts;	/* the supervisor's own counter; it may
+					 * stay 0, but not go down while known */
+	char		 text[160];	/* why it is down, if it could not be
+					 * executed; else "" */
+};
+
+/* In struct instance. */
+struct observed {
+	int		 any;		/* a sighting came */
+	int		 met;		/* ... of one that is known there */
+	struct sighting	 last;
+	int		 asked;		/* a start is to be seen within ... */
+	struct event	 late_ev;
+	struct event	 look_ev;	/* out of sight: look again */
+	enum {
+		SETTLE_NO,
+		SETTLE_WAIT,		/* stopped outside, a moment ago */
+		SETTLE_LOOK		/* ... and if it still is: a wish */
+	}		 settling;
+	struct event	 settle_ev;
+};
+
+/*
+ * Tell.  The sighting is copied.  Never from within enroll, look, start,
+ * stop or forget of the backend: their caller has not finished.
+ */
+void		 service_observed(struct instance *, const struct sighting *);
+
+/* For the backends: their drain and sweep. */
+void		 observe_drain(struct instance *);
+void		 observe_sweep(struct instance *);
+/*
+ * Signal its process, past a supervisor that is no longer there.  0 sent,
+ * or -1: it has gone, or is not what it was said to be.
+ */
+int		 observe_kill(struct instance *, int);
+
+/* For instance.c: at its beginning and end. */
+void		 observe_init(struct instance *);
+void		 observe_end(struct instance *);
+/* For service.c: start it, once it is known what became of it before. */
+void		 observe_asked(struct instance *);
+/* The start was answered, or is no longer wanted. */
+void		 observe_answered(struct instance *);
+
+#endif
