@@ -43,11 +43,11 @@ YACC_CFLAGS=	-Wno-shadow -Wno-strict-prototypes -Wno-missing-prototypes \
 		-Wno-unused-function -Wno-unused-but-set-variable
 
 COMMON=		common/error.o common/imsgev.o common/log.o common/proto.o \
-		common/util.o ${OS_COMMON}
+		common/relkey.o common/util.o ${OS_COMMON}
 
-MAIN=		updaterd/check.o updaterd/config.o updaterd/lex.o \
-		updaterd/orders.o updaterd/parse.o updaterd/percent.o \
-		updaterd/printconf.o \
+MAIN=		updaterd/check.o updaterd/config.o updaterd/keyfile.o \
+		updaterd/lex.o updaterd/orders.o updaterd/parse.o \
+		updaterd/percent.o updaterd/printconf.o \
 		updaterd/proc.o updaterd/sandbox.o updaterd/setting.o \
 		updaterd/updaterd.o updaterd/value.o
 
@@ -69,7 +69,8 @@ PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/sdnotify.o updaterd/parent/service.o \
 		updaterd/parent/staging.o updaterd/parent/status.o \
 		updaterd/parent/store.o updaterd/parent/task.o \
-		updaterd/parent/tree.o updaterd/parent/update.o \
+		updaterd/parent/tree.o updaterd/parent/trust.o \
+		updaterd/parent/update.o \
 		updaterd/parent/users.o updaterd/parent/utf8.o \
 		updaterd/parent/verdict.o updaterd/parent/walk.o \
 		updaterd/parent/worker.o
@@ -87,7 +88,8 @@ PROBE=		updaterd/probe/check.o updaterd/probe/probe.o \
 
 INFLATE=	updaterd/inflate/deflate_${DEFLATE}.o \
 		updaterd/inflate/gzip.o updaterd/inflate/inflate.o \
-		updaterd/inflate/stream.o updaterd/inflate/unzstd.o
+		updaterd/inflate/signify.o updaterd/inflate/stream.o \
+		updaterd/inflate/unzstd.o
 
 UNPACK=		updaterd/unpack/diff.o updaterd/unpack/entry.o \
 		updaterd/unpack/extract.o updaterd/unpack/frame.o \
@@ -103,8 +105,8 @@ UPDATERCTL=	common/error.o common/log.o common/proto.o common/text.o \
 		common/util.o ${OS_COMMON} updaterctl/client.o \
 		updaterctl/output.o updaterctl/status.o updaterctl/updaterctl.o
 
-UPDATERMASTER=	common/error.o common/log.o common/proto.o common/text.o \
-		common/util.o ${OS_COMMON} updatermaster/bundle.o \
+UPDATERMASTER=	common/error.o common/log.o common/proto.o common/relkey.o \
+		common/text.o common/util.o ${OS_COMMON} updatermaster/bundle.o \
 		updatermaster/ca.o updatermaster/choose.o \
 		updatermaster/client.o updatermaster/crl.o \
 		updatermaster/deliver.o \
@@ -257,6 +259,11 @@ regress/fault/tracer: regress/fault/calls.h regress/fault/tracer.c ${FLAGS}
 	@echo "cc $@"
 	@${CC} -o $@ ${ALL_CFLAGS} regress/fault/tracer.c ${ALL_LDFLAGS} \
 	    ${OS_LIBS}
+
+regress/fault/clockstep: ${UPDATERD} regress/fault/clockstep.c
+	@echo "cc $@"
+	@${CC} -o $@ ${ALL_CFLAGS} regress/fault/clockstep.c ${UPDATERD} \
+	    ${ALL_LDFLAGS} ${OS_LIBS}
 
 regress/fault/nomem: ${UPDATERD} regress/fault/nomem.c
 	@echo "cc $@"

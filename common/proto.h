@@ -37,6 +37,8 @@ struct imsg;
 #define UPD_HOST_SIZE		256	/* numeric address or host name */
 #define UPD_BODY_SIZE		4096	/* head of a health reply kept */
 #define UPD_CHUNK		15360	/* text bytes in one REPLY */
+#define UPD_KEYNAME_SIZE	65	/* base name of a public key's file */
+#define RELEASE_KEYS_MAX	8
 
 enum proc_type {
 	PROC_PARENT,
@@ -121,6 +123,8 @@ enum imsg_type {
 
 	/* parent and inflate */
 	IMSG_INFLATE_START,	/* struct msg_inflate_start + read end */
+	IMSG_INFLATE_KEY,	/* struct msg_inflate_key, as many as START
+				 * said, before OUT */
 	IMSG_INFLATE_OUT,	/* no payload + write end; work begins */
 	IMSG_INFLATE_PROGRESS,	/* struct msg_inflate_progress, now and then
 				 * while bytes move */
@@ -308,8 +312,19 @@ struct msg_ctl_update {
 
 struct msg_inflate_start {
 	uint64_t	max_out;		/* bytes of tar at most */
+	uint64_t	max_in;			/* bytes of archive at most, 0
+						 * not known */
 	uint32_t	hash;			/* 1: SHA-256 of the input */
-	uint32_t	pad;
+	uint32_t	keys;			/* KEY messages; 0: the archive
+						 * need not be signed */
+};
+
+/* A release key (relkey.h): one of them must have signed the archive. */
+struct msg_inflate_key {
+	char		name[UPD_KEYNAME_SIZE];	/* for messages, and the record
+						 * of who signed */
+	uint8_t		num[8];
+	uint8_t		key[32];		/* Ed25519, public */
 };
 
 #define UPD_PROGRESS_MS	500		/* between two, at least */
@@ -328,7 +343,9 @@ struct msg_inflate_done {
 	uint64_t	in;			/* bytes read */
 	uint64_t	out;			/* bytes of tar passed on */
 	uint32_t	format;			/* enum archive_format */
-	uint32_t	pad;
+	uint32_t	signer;			/* 1: the first KEY, and so on;
+						 * 0: no KEY was given */
+	int64_t		signed_at;		/* seconds since 1970 */
 	uint8_t		digest[UPD_DIGEST_LEN];	/* of the input, if asked */
 };
 
@@ -336,6 +353,8 @@ struct msg_inflate_done {
 struct msg_fail {
 	uint32_t	error;			/* enum upd_error */
 	int32_t		sys_errno;		/* or 0 */
+	uint64_t	in;			/* bytes read until then */
+	uint64_t	out;			/* bytes passed on */
 	char		text[UPD_TEXT_SIZE];	/* what is wrong, for a person */
 	char		path[UPD_PATH_SIZE];	/* entry, escaped, or "" */
 };

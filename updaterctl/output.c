@@ -136,6 +136,11 @@ history_row(struct table *t, const json_t *h)
 	table_cell(t, tone, word);
 	table_cell(t, TONE_PLAIN, js_str(h, "to"));
 	table_cell(t, TONE_PLAIN, js_str(h, "by"));
+	if (js_text(h, "signer")[0] != '\0') {
+		snprintf(out, sizeof(out), "signed by %s",
+		    js_text(h, "signer"));
+		table_note(t, TONE_PLAIN, out);
+	}
 	if (js_text(h, "error")[0] == '\0')
 		return;
 	snprintf(out, sizeof(out), "%s%s%s", js_text(h, "phase"),

@@ -79,6 +79,12 @@ put_release(struct screen *s, const char *name, enum tone tone,
 		label(s, "");
 		put_wrapped(s, LABEL_COLUMN, TONE_PLAIN, out);
 	}
+	if (js_text(r, "signer")[0] != '\0') {
+		snprintf(out, sizeof(out), "signed by %s",
+		    js_text(r, "signer"));
+		label(s, "");
+		put_wrapped(s, LABEL_COLUMN, TONE_PLAIN, out);
+	}
 	if (js_text(r, "why")[0] != '\0') {
 		label(s, "");
 		put_wrapped(s, LABEL_COLUMN, tone, js_text(r, "why"));

@@ -56,8 +56,8 @@ static const struct command	commands[] = {
 	{ "status",	0, 0, "", ctl_plain, OP_STATUS, "" },
 	{ "releases",	0, 1, "", ctl_agent, OP_RELEASES, "[agent]" },
 	{ "rollback",	0, 2, "", ctl_rollback, OP_ROLLBACK, "[agent [id]]" },
-	{ "update",	2, 3, "fn", ctl_update, OP__MAX,
-	    "[-fn] agent file|- [sha]" },
+	{ "update",	2, 3, "Dfn", ctl_update, OP__MAX,
+	    "[-Dfn] agent file|- [sha]" },
 	{ "start",	1, 1, "", ctl_service, OP_START, "service" },
 	{ "stop",	1, 1, "", ctl_service, OP_STOP, "service" },
 	{ "restart",	1, 1, "", ctl_service, OP_RESTART, "service" },
@@ -406,6 +406,9 @@ main(int argc, char **argv)
 	optind = 1;
 	while ((ch = getopt(argc, argv, ctl.cmd->options)) != -1) {
 		switch (ch) {
+		case 'D':
+			flags |= UPDF_DOWNGRADE;
+			break;
 		case 'f':
 			flags |= UPDF_FORCE;
 			break;

@@ -36,7 +36,6 @@ struct check {
  * one removes its row.
  */
 static const enum conf_key	 unbuilt[] = {
-	KEY_RELEASE_KEY,
 	KEY_SELF,
 	KEY_PROBATION,
 	KEY_HOME,
@@ -52,22 +51,13 @@ static const enum conf_key	 unbuilt[] = {
 static void
 check_unbuilt(struct check *c, const int *lines)
 {
-	size_t	 i, j;
+	size_t	 i;
 
-	for (i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++) {
-		if (lines[unbuilt[i]] == 0)
-			continue;
-		if (unbuilt[i] != KEY_RELEASE_KEY) {
+	for (i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
+		if (lines[unbuilt[i]] != 0)
 			ERROR(c, lines[unbuilt[i]], "%s: not built into this "
 			    "version of updaterd; remove the line",
 			    key_name(unbuilt[i]));
-			continue;
-		}
-		for (j = 0; j < c->conf->release_keys.n; j++)
-			ERROR(c, c->conf->release_lines[j], "%s: not built "
-			    "into this version of updaterd; remove the line",
-			    key_name(unbuilt[i]));
-	}
 }
 
 /* A path that somebody gave must be one that means the same everywhere. */
@@ -100,7 +90,14 @@ check_global(struct check *c)
 	const int			*lines = conf->lines;
 	const struct listen_conf	*l, *other;
 	struct sockaddr_un		 sun;
+	size_t				 i;
 
+	for (i = 0; i < conf->release_keys.n; i++)
+		if (!value_ispath(conf->release_keys.v[i]))
+			ERROR(c, conf->release_lines[i], "release key: "
+			    "\"%.64s\" must be an absolute path without "
+			    "empty, \".\" or \"..\" parts",
+			    conf->release_keys.v[i]);
 	check_path(c, lines, KEY_CHROOT, conf->chroot);
 	check_path(c, lines, KEY_CONTROL, conf->control);
 	check_path(c, lines, KEY_STATE, conf->state);

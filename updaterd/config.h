@@ -42,7 +42,6 @@
 #define DEF_LOG_SIZE	(1024 * 1024)
 #define DEF_LOG_KEEP	4
 #define PERMANENT_MAX	16
-#define RELEASE_KEYS_MAX 8
 
 /*
  * A line number as kept below: the line, and above it the number of the
@@ -166,6 +165,7 @@ struct agent_conf {
 	uint64_t	 unpacked;	/* bytes */
 	uint32_t	 files;		/* entries */
 	uint32_t	 reserve;	/* percent of blocks and inodes */
+	int		 downgrade;	/* an older signature is taken, too */
 	struct service_confs services;
 	int		 line;
 	int		 damaged;	/* a line in it was not understood */
@@ -197,8 +197,10 @@ struct config {
 	int			 damaged;	/* a line was not understood */
 	int			 lines[KEY__MAX];	/* where each was set */
 
-	struct args		 release_keys;	/* refused until built */
+	struct args		 release_keys;	/* paths */
 	int			 release_lines[RELEASE_KEYS_MAX];
+	/* What was in them when the configuration was read (keyfile.c). */
+	struct msg_inflate_key	 keys[RELEASE_KEYS_MAX];
 	char			*self_root;	/* refused until built */
 };
 
@@ -223,6 +225,10 @@ void		 config_free(struct config *);
  * not built.  Calls the function with a line (0: none) and a message for each
  * error; returns how many. */
 int		 config_check(const struct config *,
+		    void (*)(int, const char *, ...)
+		    __attribute__((format(printf, 2, 3))));
+/* keyfile.c: read the release keys' files; told and counted likewise. */
+int		 config_readkeys(struct config *,
 		    void (*)(int, const char *, ...)
 		    __attribute__((format(printf, 2, 3))));
 /* Append a copy of the string.  Never fails (fatal when out of memory). */

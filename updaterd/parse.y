@@ -43,8 +43,8 @@ int	 yylex(void);
 int	 yyerror(const char *);
 %}
 
-%token	AGENT BACKOFF BODY CA CERTIFICATE CHROOT COMMAND CONNECTIONS CONTROL
-%token	CRL DIRECTORY ENABLED ENV ENVIRONMENT EXEC FILES FINGERPRINT FROM
+%token	AGENT ALLOW BACKOFF BODY CA CERTIFICATE CHROOT COMMAND CONNECTIONS CONTROL
+%token	CRL DIRECTORY DOWNGRADE ENABLED ENV ENVIRONMENT EXEC FILES FINGERPRINT FROM
 %token	GROUP GROUPS HEADER HEALTH HOME HTTP HTTPS IDLE IF INCLUDE INSTALL
 %token	KEEP KEY LIMITS LISTEN LOG MARKER MAX MOUNT NAME NATIVE NONE NOTIFY
 %token	ON OPTIONAL OWNER PATH PERADDRESS PERMANENT PERMIT PORT PROBATION
@@ -202,6 +202,10 @@ agentopt : ROOT string	{ STRINGTO(agent, KEY_ROOT, root, $<pos>1, $2); }
 	  instopts
 	| KEEP value	{ NUMBER(agent, KEY_KEEP, keep, $<pos>1, $2); }
 	| LIMITS '{' treelimits '}'
+	| ALLOW DOWNGRADE	{
+		if (setting_once(agent->lines, KEY_DOWNGRADE, $<pos>1))
+			agent->downgrade = 1;
+	}
 	| PROBATION value	{
 		NUMBER(agent, KEY_PROBATION, probation_ms, $<pos>1, $2);
 	}
@@ -435,11 +439,13 @@ static const struct {
 	const char	*name;
 	int		 token;
 } keywords[] = {
-	{ "agent", AGENT }, { "backoff", BACKOFF }, { "body", BODY },
+	{ "agent", AGENT }, { "allow", ALLOW }, { "backoff", BACKOFF },
+	{ "body", BODY },
 	{ "ca", CA }, { "certificate", CERTIFICATE }, { "chroot", CHROOT },
 	{ "command", COMMAND }, { "connections", CONNECTIONS },
 	{ "control", CONTROL }, { "crl", CRL }, { "directory", DIRECTORY },
-	{ "enabled", ENABLED }, { "env", ENV }, { "environment", ENVIRONMENT },
+	{ "downgrade", DOWNGRADE }, { "enabled", ENABLED }, { "env", ENV },
+	{ "environment", ENVIRONMENT },
 	{ "exec", EXEC }, { "files", FILES }, { "fingerprint", FINGERPRINT },
 	{ "from", FROM }, { "group", GROUP }, { "groups", GROUPS },
 	{ "header", HEADER }, { "health", HEALTH }, { "home", HOME },
@@ -616,6 +622,7 @@ config_parse(const char *path)
 		if (yyparse() != 0)
 			conf->damaged = 1;
 		(void)config_check(conf, setting_error);
+		(void)config_readkeys(conf, setting_error);
 	}
 	lex_end();
 	args_free(&list);

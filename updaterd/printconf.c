@@ -322,6 +322,8 @@ print_agent(FILE *fp, const struct config *c, const struct agent_conf *a)
 	print_value(fp, 2, KEY_FILES, a->files);
 	print_value(fp, 2, KEY_RESERVE, a->reserve);
 	fputs("\t}\n", fp);
+	if (a->downgrade)
+		fputs("\tallow downgrade\n", fp);
 	if (a->probation_ms != 0)
 		print_value(fp, 1, KEY_PROBATION, a->probation_ms);
 	TAILQ_FOREACH(s, &a->services, entry)

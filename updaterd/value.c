@@ -123,6 +123,7 @@ static const struct {
 	[KEY_UNPACKED] =	{ "unpacked", VALUE_SIZE, 1, 1024 * TIB },
 	[KEY_FILES] =		{ "files", VALUE_NUMBER, 1, 100000000 },
 	[KEY_RESERVE] =		{ "reserve", VALUE_PERCENT, 0, 50 },
+	[KEY_DOWNGRADE] =	{ "allow downgrade", VALUE_NONE, 0, 0 },
 	[KEY_PROBATION] =	{ "probation", VALUE_DURATION, SECOND, DAY },
 	[KEY_GROUP] =		{ "group", VALUE_NONE, 0, 0 },
 	[KEY_GROUPS] =		{ "groups", VALUE_NONE, 0, 0 },

@@ -42,6 +42,7 @@ enum conf_key {
 	KEY_UNPACKED,
 	KEY_FILES,
 	KEY_RESERVE,
+	KEY_DOWNGRADE,
 	KEY_PROBATION,
 	/* a service */
 	KEY_GROUP,

@@ -39,7 +39,7 @@ _updaterctl()
 		    COMPREPLY=($(compgen -W "$(_updaterctl_names agents)" \
 		    -- "$cur"));;
 	update)
-		COMPREPLY=($(compgen -W "-f -n $(_updaterctl_names agents)" \
+		COMPREPLY=($(compgen -W "-D -f -n $(_updaterctl_names agents)" \
 		    -- "$cur") $(compgen -f -- "$cur"));;
 	log)	COMPREPLY=($(compgen -W 'brief verbose' -- "$cur"));;
 	reconcile)

@@ -95,6 +95,7 @@ recv_msg(struct imsgev *iev, struct imsg *imsg, void *arg)
 
 	switch (imsg_get_type(imsg)) {
 	case IMSG_READY:
+	case IMSG_INFLATE_PROGRESS:
 		return 0;
 	case IMSG_INFLATE_DONE:
 		s->done = 1;

@@ -168,6 +168,7 @@ size_of(uint32_t type)
 	case IMSG_UPDATE_ABORT:		return sizeof(struct msg_update_abort);
 	case IMSG_UPDATE_EVENT:		return sizeof(struct msg_update_event);
 	case IMSG_INFLATE_START:	return sizeof(struct msg_inflate_start);
+	case IMSG_INFLATE_KEY:		return sizeof(struct msg_inflate_key);
 	case IMSG_INFLATE_PROGRESS:
 		return sizeof(struct msg_inflate_progress);
 	case IMSG_INFLATE_DONE:		return sizeof(struct msg_inflate_done);

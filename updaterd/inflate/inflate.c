@@ -1,8 +1,8 @@
 /*
  * The inflate process: one push's compressed bytes in, tar bytes out.
  *
- * Orders first (START with the input, OUT with the output), then the
- * sandbox, READY, the work in stream.c, and one last word: DONE or FAIL.
+ * Orders first (START with the input, the release KEYs, OUT with the
+ * output), then the sandbox, READY, the work in stream.c, and one last word: DONE or FAIL.
  * FAIL is sent before the pipes are closed by the exit, so that the parent
  * knows the cause before unpack sees a short tar.  Nothing is drained on
  * failure: net then gets EPIPE and stops relaying.
@@ -24,19 +24,23 @@
 
 enum inflate_state {
 	WANT_START	= 0x1,		/* limits and input */
-	WANT_OUT	= 0x2,		/* output */
-	WORKING		= 0x4		/* no more orders */
+	WANT_KEY	= 0x2,		/* release keys */
+	WANT_OUT	= 0x4,		/* output */
+	WORKING		= 0x8		/* no more orders */
 };
 
 struct inflate {
 	struct imsgbuf			 ibuf;
 	enum inflate_state		 state;
 	struct msg_inflate_start	 start;
+	struct signify			*sig;	/* NULL: no release keys */
+	uint32_t			 keys;	/* still to come */
 	int				 in, out;
 	uint64_t			 told;	/* monotonic ms */
 };
 
 static int	 inflate_start(void *, struct imsg *);
+static int	 inflate_key(void *, struct imsg *);
 static int	 inflate_out(void *, struct imsg *);
 
 static const struct imsg_rule rules[] = {
@@ -44,6 +48,8 @@ static const struct imsg_rule rules[] = {
 	    ANY_STATE, orders_verbose },
 	{ IMSG_INFLATE_START, PROC_PARENT, sizeof(struct msg_inflate_start),
 	    0, 1, WANT_START, inflate_start },
+	{ IMSG_INFLATE_KEY, PROC_PARENT, sizeof(struct msg_inflate_key),
+	    0, 0, WANT_KEY, inflate_key },
 	{ IMSG_INFLATE_OUT, PROC_PARENT, 0, 0, 1, WANT_OUT, inflate_out }
 };
 
@@ -67,9 +73,29 @@ inflate_start(void *arg, struct imsg *imsg)
 	struct inflate	*in = arg;
 
 	if (imsg_get_data(imsg, &in->start, sizeof(in->start)) == -1 ||
-	    in->start.hash > 1 || (in->in = take_pipe(imsg)) == -1)
+	    in->start.hash > 1 || in->start.keys > RELEASE_KEYS_MAX ||
+	    (in->in = take_pipe(imsg)) == -1)
 		return -1;
-	in->state = WANT_OUT;
+	in->keys = in->start.keys;
+	in->state = in->keys > 0 ? WANT_KEY : WANT_OUT;
+	if (in->keys > 0 && (in->sig = signify_new(in->start.max_in)) == NULL)
+		fatal("signify_new");
+	return 0;
+}
+
+/* A key that cannot be used is fatal: without it an archive would be judged
+ * by others than the operator meant. */
+static int
+inflate_key(void *arg, struct imsg *imsg)
+{
+	struct inflate		*in = arg;
+	struct msg_inflate_key	 key;
+
+	if (imsg_get_data(imsg, &key, sizeof(key)) == -1 ||
+	    !PROTO_STR(key.name) || signify_addkey(in->sig, &key) == -1)
+		return -1;
+	if (--in->keys == 0)
+		in->state = WANT_OUT;
 	return 0;
 }
 
@@ -110,6 +136,8 @@ inflate_fail(struct inflate *in, enum upd_error error,
 	memset(&fail, 0, sizeof(fail));
 	fail.error = error;
 	fail.sys_errno = res->sys_errno;
+	fail.in = res->in;
+	fail.out = res->out;
 	snprintf(fail.text, sizeof(fail.text), "%s", res->text);
 	orders_fail(&in->ibuf, IMSG_INFLATE_FAIL, &fail);
 }
@@ -135,6 +163,8 @@ inflate_main(const struct proc_args *args)
 		    in.state, &in);
 	if ((stream = stream_new((int)in.start.hash)) == NULL)
 		fatal("stream_new");
+	if (in.sig != NULL)
+		stream_verify(stream, in.sig);
 	in.told = time_mono_ms();
 	stream_watch(stream, inflate_moved, &in);
 
@@ -155,6 +185,8 @@ inflate_main(const struct proc_args *args)
 	done.in = res.in;
 	done.out = res.out;
 	done.format = res.format;
+	done.signer = res.signer;
+	done.signed_at = res.signed_at;
 	memcpy(done.digest, res.digest, sizeof(done.digest));
 	orders_send(&in.ibuf, IMSG_INFLATE_DONE, &done, sizeof(done));
 	_exit(0);

@@ -10,7 +10,10 @@
  *  - the last buffer is passed on only after the checksums were good and
  *    the input ended right behind them.  With damage at the end, unpack
  *    has thus not seen the end of its tar;
- *  - every byte read is hashed; a digest exists only of the whole input.
+ *  - every byte read is hashed; a digest exists only of the whole input;
+ *  - with keys given, the input is a gzip member signed by one of them, and
+ *    a decompressor gets no byte that signify.c has not found good.  What
+ *    was read and is not yet verified stands behind inlen.
  */
 #include <sys/types.h>
 
@@ -40,6 +43,10 @@ struct stream {
 	uint8_t		*inbuf, *outbuf;
 	int		 in, out;
 	size_t		 inpos, inlen;	/* bytes not used yet */
+	struct signify	*sig;		/* NULL: none is asked for */
+	int		 covered;	/* the head was good: blocks now */
+	size_t		 held;		/* bytes behind inlen, not verified */
+	int		 eof;
 	size_t		 outlen;	/* bytes not written yet */
 	uint64_t	 made;		/* bytes of output, written or not */
 	uint64_t	 max;
@@ -85,6 +92,12 @@ stream_free(struct stream *s)
 }
 
 void
+stream_verify(struct stream *s, struct signify *sig)
+{
+	s->sig = sig;
+}
+
+void
 stream_watch(struct stream *s,
     void (*moved)(void *, const struct stream_result *), void *arg)
 {
@@ -120,6 +133,53 @@ refuse_errno(struct stream *s, const char *what)
 	return refuse(s, UPD_EIO, "%s: %s", what, strerror(errno));
 }
 
+/* Read once, behind the first `at` bytes of the buffer. */
+static enum upd_error
+take(struct stream *s, size_t at, size_t *n)
+{
+	ssize_t	 r;
+
+	do
+		r = read(s->in, s->inbuf + at, IN_SIZE - at);
+	while (r == -1 && errno == EINTR);
+	if (r == -1)
+		return refuse_errno(s, "read archive");
+	if (s->md != NULL &&
+	    !EVP_DigestUpdate(s->md, s->inbuf + at, (size_t)r))
+		return refuse(s, UPD_EIO, "sha256 failed");
+	s->res->in += (uint64_t)r;
+	s->eof = r == 0;
+	tell(s);
+	*n = (size_t)r;
+	return UPD_OK;
+}
+
+/* One more verified block, when all before it are used. */
+static enum upd_error
+fill_block(struct stream *s, size_t *n)
+{
+	enum upd_error	 error;
+	size_t		 k;
+
+	if (s->held < SIGNED_BLOCK && s->inlen > 0) {
+		memmove(s->inbuf, s->inbuf + s->inlen, s->held);
+		s->inlen = 0;
+	}
+	while (s->held < SIGNED_BLOCK && !s->eof) {
+		if ((error = take(s, s->held, &k)) != UPD_OK)
+			return error;
+		s->held += k;
+	}
+	*n = s->held < SIGNED_BLOCK ? s->held : SIGNED_BLOCK;
+	if ((*n == 0 ? signify_end(s->sig) : signify_block(s->sig,
+	    s->inbuf + s->inlen, *n)) == SIGNIFY_BAD)
+		return refuse(s, UPD_ESIGNATURE, "%s", signify_why(s->sig));
+	s->inpos = s->inlen;
+	s->inlen += *n;
+	s->held -= *n;
+	return UPD_OK;
+}
+
 /*
  * Read more behind what is unused; the buffer must have room.  *n is 0 at
  * the end of the input.
@@ -127,23 +187,15 @@ refuse_errno(struct stream *s, const char *what)
 static enum upd_error
 fill(struct stream *s, size_t *n)
 {
-	ssize_t	 r;
+	enum upd_error	 error;
 
+	if (s->covered)
+		return fill_block(s, n);
 	if (s->inpos == s->inlen)
 		s->inpos = s->inlen = 0;
-	do
-		r = read(s->in, s->inbuf + s->inlen, IN_SIZE - s->inlen);
-	while (r == -1 && errno == EINTR);
-	if (r == -1)
-		return refuse_errno(s, "read archive");
-	if (s->md != NULL &&
-	    !EVP_DigestUpdate(s->md, s->inbuf + s->inlen, (size_t)r))
-		return refuse(s, UPD_EIO, "sha256 failed");
-	s->inlen += (size_t)r;
-	s->res->in += (uint64_t)r;
-	tell(s);
-	*n = (size_t)r;
-	return UPD_OK;
+	if ((error = take(s, s->inlen, n)) == UPD_OK)
+		s->inlen += *n;
+	return error;
 }
 
 /* As fill(), when nothing is left; the end of input is an error. */
@@ -326,6 +378,36 @@ gzip_header(struct stream *s)
 	return UPD_OK;
 }
 
+/* The head of a signed archive; from here on fill() gives blocks. */
+static enum upd_error
+signed_header(struct stream *s)
+{
+	enum signify_verdict	 v;
+	enum upd_error		 error;
+	size_t			 n;
+
+	do {
+		if (s->inpos == s->inlen) {
+			if ((error = fill(s, &n)) != UPD_OK)
+				return error;
+			if (n == 0)
+				return refuse(s, UPD_ESIGNATURE, "unsigned, "
+				    "or truncated: ends in its head");
+		}
+		v = signify_head(s->sig, s->inbuf + s->inpos,
+		    s->inlen - s->inpos, &n);
+		s->inpos += n;
+	} while (v == SIGNIFY_MORE);
+	if (v == SIGNIFY_BAD)
+		return refuse(s, UPD_ESIGNATURE, "%s", signify_why(s->sig));
+	s->held = s->inlen - s->inpos;
+	s->inlen = s->inpos;
+	s->covered = 1;
+	s->res->signer = 1 + signify_signer(s->sig);
+	s->res->signed_at = signify_date(s->sig);
+	return UPD_OK;
+}
+
 static enum upd_error
 gzip_body(struct stream *s, uint32_t *crc)
 {
@@ -371,8 +453,8 @@ run_gzip(struct stream *s)
 	size_t			 n, nrest;
 	const char		*why;
 
-	if ((error = gzip_header(s)) != UPD_OK ||
-	    (error = gzip_body(s, &crc)) != UPD_OK)
+	error = s->sig != NULL ? signed_header(s) : gzip_header(s);
+	if (error != UPD_OK || (error = gzip_body(s, &crc)) != UPD_OK)
 		return error;
 	memset(&tail, 0, sizeof(tail));
 	nrest = deflate_rest(s->deflate, rest);
@@ -446,6 +528,18 @@ detect(struct stream *s)
 	return UPD_OK;
 }
 
+/* Only gzip has room for a signature. */
+static enum upd_error
+signable(struct stream *s)
+{
+	if (s->sig == NULL || s->res->format == FORMAT_GZIP)
+		return UPD_OK;
+	return refuse(s, UPD_ESIGNATURE, "unsigned: %s; make it a .tar.gz and "
+	    "sign it with updatermaster sign or signify -Sz",
+	    s->res->format == FORMAT_ZSTD ? "zstd has no room for a signature" :
+	    "not compressed");
+}
+
 enum upd_error
 stream_run(struct stream *s, int in, int out, uint64_t max,
     struct stream_result *res)
@@ -457,7 +551,8 @@ stream_run(struct stream *s, int in, int out, uint64_t max,
 	s->out = out;
 	s->max = max;
 	s->res = res;
-	if ((error = detect(s)) != UPD_OK)
+	if ((error = detect(s)) != UPD_OK ||
+	    (error = signable(s)) != UPD_OK)
 		return error;
 	switch (res->format) {
 	case FORMAT_GZIP:

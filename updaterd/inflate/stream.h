@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "proto.h"
+#include "signify.h"
 
 struct stream;
 
@@ -19,6 +20,8 @@ struct stream_result {
 	int			 sys_errno;	/* of a failure, or 0 */
 	char			 text[UPD_TEXT_SIZE];	/* of a failure */
 	uint8_t			 digest[UPD_DIGEST_LEN]; /* if asked */
+	uint32_t		 signer;	/* 1 + number of the key; 0 */
+	int64_t			 signed_at;	/* seconds since 1970 */
 };
 
 /*
@@ -28,6 +31,8 @@ struct stream_result {
  */
 struct stream	*stream_new(int);
 void		 stream_free(struct stream *);
+/* Take nothing that this one does not find signed; it stays the caller's. */
+void		 stream_verify(struct stream *, struct signify *);
 /* Call fn(arg, result so far) after each read and each write. */
 void		 stream_watch(struct stream *,
 		    void (*)(void *, const struct stream_result *), void *);

@@ -141,6 +141,7 @@ authorise(struct conn *c)
 
 	role = route_role(nc->permits, nc->npermits, c->caller.subject,
 	    c->caller.fingerprint);
+	c->role = role;
 	if (role >= c->route->role)
 		return 0;
 	log_notice("refuse %s %s of \"%s\" at %s: role %s, %s needed",

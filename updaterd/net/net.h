@@ -116,6 +116,7 @@ struct conn {
 					 * buffer behind it */
 	struct http_body body;
 	const struct route *route;
+	enum upd_role	 role;		/* of the caller, for this request */
 	struct msg_request request;
 	struct buf	 in;		/* read, not yet looked at */
 	struct buf	 content;	/* of a small body */

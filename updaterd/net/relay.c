@@ -277,6 +277,11 @@ body_complete(struct conn *c)
 			    "field \"tarball\" is missing");
 			return;
 		}
+		if (!upload_may_downgrade(c)) {
+			upload_refuse(c, UPD_EFORBIDDEN,
+			    upd_httpstatus(UPD_EFORBIDDEN), UPLOAD_DOWNGRADE);
+			return;
+		}
 		if (!upload_has_sha256(c)) {
 			upload_refuse(c, UPD_EBADREQ, 400,
 			    "sha256 is required");

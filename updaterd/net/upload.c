@@ -86,6 +86,13 @@ upload_has_sha256(struct conn *c)
 	return !c->net->conf->c.need_sha256 || c->up->opt.sha256[0] != '\0';
 }
 
+int
+upload_may_downgrade(struct conn *c)
+{
+	return (c->up->opt.flags & UPDF_DOWNGRADE) == 0 ||
+	    c->role >= ROLE_SELF;
+}
+
 /* 0 if the head asks for a possible update, else answered. */
 static int
 check_head(struct conn *c)
@@ -111,6 +118,11 @@ check_head(struct conn *c)
 	error = option_query(&u->opt, c->head->query, text, sizeof(text));
 	if (error != UPD_OK) {
 		reply_error(c, upd_httpstatus(error), 1, "%s", text);
+		return -1;
+	}
+	if (!upload_may_downgrade(c)) {
+		reply_error(c, upd_httpstatus(UPD_EFORBIDDEN), 1,
+		    UPLOAD_DOWNGRADE);
 		return -1;
 	}
 	if (u->mp == NULL && !upload_has_sha256(c)) {

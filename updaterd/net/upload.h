@@ -48,8 +48,11 @@ struct upload {
  * the parent's own answer where there is going to be one. */
 void	 upload_refuse(struct conn *, enum upd_error, int, const char *, ...)
 	    __attribute__((format(printf, 4, 5)));
-/* 0 if there is a sha256 or none is needed, else refused or answered. */
+/* 1 if there is a sha256 or none is needed. */
 int	 upload_has_sha256(struct conn *);
+/* 1 unless it asks for a downgrade without the role for it. */
+int	 upload_may_downgrade(struct conn *);
+#define UPLOAD_DOWNGRADE "downgrade needs role self"
 /* The body is complete and the pipe empty: DONE. */
 void	 upload_done(struct conn *);
 

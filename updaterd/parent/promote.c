@@ -229,6 +229,8 @@ promote_commit(struct update *u)
 	strlcpy(r->sha, u->sha, sizeof(r->sha));
 	strlcpy(r->sha256, u->digest, sizeof(r->sha256));
 	strlcpy(r->by, u->who.subject, sizeof(r->by));
+	strlcpy(r->signer, u->signer, sizeof(r->signer));
+	r->signed_at = u->signed_at;
 	r->installed_at = now;
 	r->packed = u->bytes;
 	r->state = RELEASE_NEW;

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "trust.h"
 #include "update.h"
 #include "util.h"
 
@@ -117,8 +118,8 @@ update_open(struct caller *c, const struct msg_update_open *m)
 void
 update_local(struct caller *c, const struct msg_ctl_update *m, int fd)
 {
-	update_push(c, m->agent, m->flags & (UPDF_FORCE | UPDF_DRY_RUN),
-	    m->length, m->sha, "", fd);
+	update_push(c, m->agent, m->flags & (UPDF_FORCE | UPDF_DRY_RUN |
+	    UPDF_DOWNGRADE), m->length, m->sha, "", fd);
 }
 
 /* The update that this request of net is about, or NULL. */
@@ -182,11 +183,13 @@ update_received(struct update *u)
 		    "request said %s", u->digest, u->claimed);
 		return;
 	}
-	if (u->claimed[0] == '\0' && !u->local) {
+	if (u->claimed[0] == '\0' && !u->local && !trust_wanted()) {
 		update_fail(u, UPD_EBADREQ, "sha256 is missing: give the "
 		    "SHA-256 of the archive");
 		return;
 	}
+	if (!trust_accept(u))
+		return;
 	if ((u->flags & UPDF_DRY_RUN) == 0 && is_unchanged(u, u->digest)) {
 		update_finish(u, 200, unchanged_json(u));
 		return;

@@ -158,7 +158,9 @@ receive_start(struct update *u, int input, int *out, char *text)
 	/* A header block per entry, and pax records, count as tar bytes. */
 	im.max_out = conf->unpacked + (uint64_t)conf->files * 4096 +
 	    PIPE_BYTES;
+	im.max_in = u->local ? 0 : env->conf->body;
 	im.hash = (uint32_t)u->local;
+	im.keys = (uint32_t)env->conf->release_keys.n;
 	memset(&um, 0, sizeof(um));
 	um.mode = UNPACK_EXTRACT;
 	um.max_files = conf->files;
@@ -175,7 +177,7 @@ receive_start(struct update *u, int input, int *out, char *text)
 		goto fail;
 	}
 	dir = manifest = q[0] = -1;
-	if (worker_inflate(&u->inflate, &im, p[0], q[1]) == -1) {
+	if (worker_inflate(&u->inflate, &im, env->conf->keys, p[0], q[1]) == -1) {
 		p[0] = q[1] = -1;
 		goto fail;
 	}

@@ -16,6 +16,7 @@
 #include "dump.h"
 #include "log.h"
 #include "record.h"
+#include "relkey.h"
 #include "util.h"
 
 #define RECORD_VERSION	1
@@ -140,6 +141,9 @@ record_parse(const json_t *o, const char *id, struct release *r)
 	if (r->sha256[0] != '\0' && !digest_ishex(r->sha256))
 		return "sha256 is no digest";
 	get_text(o, "signer", r->signer, sizeof(r->signer));
+	if (get_number(o, "signed_at", &at) == -1 || at > SIGNED_DATE_MAX)
+		return "signed_at is no date";
+	r->signed_at = (int64_t)at;
 	get_text(o, "by", r->by, sizeof(r->by));
 	get_text(o, "why", r->why, sizeof(r->why));
 	if (get_number(o, "installed_at", &at) == -1 ||
@@ -212,13 +216,14 @@ record_write(int relfd, const struct release *r)
 	iso[0] = '\0';
 	if (r->installed_at != 0)
 		time_iso(r->installed_at, iso, sizeof(iso));
-	o = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I,"
-	    " s:s, s:o}",
+	o = json_pack("{s:i, s:s, s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:I, s:I,"
+	    " s:I, s:s, s:o}",
 	    "version", RECORD_VERSION,
 	    "id", r->id,
 	    "sha", record_text(r->sha),
 	    "sha256", record_text(r->sha256),
 	    "signer", record_text(r->signer),
+	    "signed_at", (json_int_t)r->signed_at,
 	    "by", record_text(r->by),
 	    "installed_at", (json_int_t)r->installed_at,
 	    "installed_at_iso", record_text(iso),

@@ -58,17 +58,22 @@ json_t *
 release_json(struct store *s, const struct release *r)
 {
 	json_t	*o;
-	char	 iso[40] = "";
+	char	 iso[40] = "", signed_at[40] = "";
 
 	if (r->installed_at != 0)
 		time_iso(r->installed_at, iso, sizeof(iso));
-	o = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:s, s:o}",
+	if (r->signed_at != 0)
+		time_iso(r->signed_at * 1000000, signed_at,
+		    sizeof(signed_at));
+	o = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:I, s:I, s:s, "
+	    "s:o}",
 	    "slot", store_slot(s, r),
 	    "sha", record_text(r->sha),
 	    "installed_at", record_text(iso),
 	    "id", r->id,
 	    "sha256", record_text(r->sha256),
 	    "signer", record_text(r->signer),
+	    "signed_at", record_text(signed_at),
 	    "size", (json_int_t)r->size,
 	    "files", (json_int_t)r->files,
 	    "state", release_statename(r->state),

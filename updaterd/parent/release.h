@@ -42,7 +42,8 @@ struct release {
 	char			 id[UPD_ID_SIZE];
 	char			 sha[UPD_SHA_SIZE];	/* "" none given */
 	char			 sha256[UPD_HEX_SIZE];	/* of the archive */
-	char			 signer[UPD_TEXT_SIZE];	/* "" unsigned */
+	char			 signer[UPD_KEYNAME_SIZE];	/* "" none */
+	int64_t			 signed_at;	/* seconds since 1970, or 0 */
 	char			 by[UPD_SUBJECT_SIZE];	/* who pushed it */
 	int64_t			 installed_at;	/* wall microseconds */
 	uint64_t		 size;		/* bytes of files */

@@ -218,14 +218,16 @@ update_history(struct update *u, const char *result, int status)
 	char	 now[40];
 
 	time_iso(time_real_us(), now, sizeof(now));
-	o = json_pack("{s:s, s:s, s:s, s:i, s:s*, s:s*, s:s*, s:s, s:s, s:s*,"
-	    " s:s*, s:I}", "time", now,
+	o = json_pack("{s:s, s:s, s:s, s:i, s:s*, s:s*, s:s*, s:s*, s:s, s:s,"
+	    " s:s*, s:s*, s:I}", "time", now,
 	    "event", u->kind == UPDATE_PUSH ? "update" :
 	    u->kind == UPDATE_BACK ? "rollback" : "recover",
 	    "result", result, "status", status,
 	    "from", u->journal.from[0] ? u->journal.from : NULL,
 	    "to", u->rel.id[0] ? u->rel.id : NULL,
 	    "sha", u->sha[0] ? u->sha : NULL,
+	    "signer", u->rel.signer[0] ? u->rel.signer :
+	    u->signer[0] ? u->signer : NULL,
 	    "by", u->who.subject, "address", u->who.address,
 	    "error", u->text[0] ? u->text : NULL,
 	    "phase", u->text[0] ? u->phase : NULL,

@@ -5,6 +5,7 @@
  *	update.c	states, admission, the one abort path, the answer
  *	push.c		a push: opened, complete, given up
  *	receive.c	RECEIVING: pipes, inflate, unpack
+ *	trust.c		whose release it is, and that it is not an old one
  *	prepare.c	STAGED, INSTALLING: seal, install, manifest, dry run
  *	promote.c	VERIFYING, PROMOTING, PROBING, ROLLBACK
  */
@@ -59,6 +60,8 @@ struct update {
 	char			 sha[UPD_SHA_SIZE];
 	char			 claimed[UPD_HEX_SIZE];
 	char			 digest[UPD_HEX_SIZE];
+	char			 signer[UPD_KEYNAME_SIZE];	/* or "" */
+	int64_t			 signed_at;	/* seconds since 1970 */
 
 	/* receiving */
 	struct staging		 st;

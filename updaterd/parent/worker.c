@@ -245,9 +245,12 @@ worker_start(struct worker *w, enum proc_type type)
 }
 
 int
-worker_inflate(struct worker *w, const struct msg_inflate_start *m, int in,
-    int out)
+worker_inflate(struct worker *w, const struct msg_inflate_start *m,
+    const struct msg_inflate_key *keys, int in, int out)
 {
+	uint32_t	 i;
+	int		 r;
+
 	if (worker_start(w, PROC_INFLATE) == -1) {
 		close(in);
 		close(out);
@@ -255,9 +258,17 @@ worker_inflate(struct worker *w, const struct msg_inflate_start *m, int in,
 	}
 	/* A failed compose shows as a worker that never finishes its job:
 	 * kill it here, on_gone tells. */
-	if (imsgev_compose(&w->proc.iev, IMSG_INFLATE_START, in, m,
-	    sizeof(*m)) == -1 || imsgev_compose(&w->proc.iev,
-	    IMSG_INFLATE_OUT, out, NULL, 0) == -1)
+	r = imsgev_compose(&w->proc.iev, IMSG_INFLATE_START, in, m,
+	    sizeof(*m));
+	for (i = 0; r == 0 && i < m->keys; i++)
+		r = imsgev_compose(&w->proc.iev, IMSG_INFLATE_KEY, -1,
+		    &keys[i], sizeof(keys[i]));
+	if (r == -1)
+		close(out);
+	else
+		r = imsgev_compose(&w->proc.iev, IMSG_INFLATE_OUT, out, NULL,
+		    0);
+	if (r == -1)
 		worker_kill(w);
 	return 0;
 }

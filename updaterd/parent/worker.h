@@ -33,8 +33,9 @@ struct worker {
 
 /* Start one; set the callbacks first.  All descriptors are handed over,
  * also on failure.  0, or -1 (logged). */
+/* inflate: as many release keys as START says, input, output. */
 int	 worker_inflate(struct worker *, const struct msg_inflate_start *,
-	    int, int);
+	    const struct msg_inflate_key *, int, int);
 /* unpack: directory, manifest, and the input or -1. */
 int	 worker_unpack(struct worker *, const struct msg_unpack_start *,
 	    int, int, int);

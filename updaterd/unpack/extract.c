@@ -235,9 +235,12 @@ enum upd_error
 unpack_extract(struct unpack *u)
 {
 	static struct extract	 x;	/* large: no stack for it */
+	enum upd_error		 error;
 
 	x.u = u;
 	source_init(&x.src, u->in, u->buf, UNPACK_BUF);
 	writer_init(&x.w, u);
-	return extract_all(&x);
+	error = extract_all(&x);
+	u->fail.in = x.src.total;
+	return error;
 }

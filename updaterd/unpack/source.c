@@ -45,6 +45,7 @@ source_fill(struct source *s)
 		}
 		s->eof = n == 0;
 		s->len += (size_t)n;
+		s->total += (uint64_t)n;
 	}
 	return 0;
 }

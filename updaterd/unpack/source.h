@@ -19,6 +19,7 @@ struct source {
 	int		 eof;
 	int		 member;	/* frame.m is the next entry */
 	int		 sys_errno;	/* reading failed */
+	uint64_t	 total;		/* bytes read */
 };
 
 void	 source_init(struct source *, int, uint8_t *, size_t);

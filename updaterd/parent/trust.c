@@ -1,0 +1,116 @@
+/*
+ * Signed releases, seen from the parent.  inflate has verified every byte
+ * by one of the keys that it was given before the first of them; what is
+ * left is a number, which names the key, and a date.
+ *
+ * The date is what stands against an old release that was signed once and
+ * is sent again: it must not be older than that of the release which runs.
+ * One without a date (1970, as signify -n writes it) is older than all.
+ * There are ways around it for those who mean it: `allow downgrade` of the
+ * agent, root at the control socket, and the request of a caller with role
+ * self.  That role is net's to check, and a net that has been taken over
+ * would not: where nobody has that role, nobody can ask for it.
+ */
+#include <sys/types.h>
+
+#include <string.h>
+
+#include "error.h"
+#include "log.h"
+#include "relkey.h"
+#include "trust.h"
+#include "util.h"
+
+#define AHEAD	86400		/* seconds: more is not the clock's drift */
+
+int
+trust_wanted(void)
+{
+	return env->conf->release_keys.n > 0;
+}
+
+static int
+some_self(void)
+{
+	const struct permit_conf	*p;
+
+	TAILQ_FOREACH(p, &env->conf->permits, entry)
+		if (p->role == ROLE_SELF)
+			return 1;
+	return 0;
+}
+
+static int
+may_downgrade(const struct update *u)
+{
+	return u->agent->conf->downgrade || ((u->flags & UPDF_DOWNGRADE) &&
+	    (u->local || some_self()));
+}
+
+static const char *
+way_around(const struct update *u)
+{
+	if (u->local)
+		return "updaterctl update -D installs it";
+	if (!some_self())
+		return "only updaterctl update -D or `allow downgrade' lets "
+		    "it in, for nobody has role self";
+	return "downgrade=true, with role self, or `allow downgrade' lets it "
+	    "in";
+}
+
+/* Refused because of its date: 1 and the update has failed, or 0. */
+static int
+is_stale(struct update *u)
+{
+	const struct release	*cur = store_current(u->agent->store);
+	char			 old[SIGNED_DATE_SIZE], date[SIGNED_DATE_SIZE];
+
+	if (may_downgrade(u))
+		return 0;
+	signed_date(u->signed_at, date);
+	if (u->signed_at == 0) {
+		update_fail(u, UPD_ESIGNATURE, "signed with key %s, but "
+		    "without a date (signify -n?), so that an old release "
+		    "could not be told from a new one: sign it with its date; "
+		    "%s", u->signer, way_around(u));
+		return 1;
+	}
+	if (cur == NULL || u->signed_at >= cur->signed_at)
+		return 0;
+	signed_date(cur->signed_at, old);
+	update_fail(u, UPD_ESIGNATURE, "signed with key %s on %s, before the "
+	    "running release %s (%s): an older release is not taken; %s",
+	    u->signer, date, cur->id, old, way_around(u));
+	return 1;
+}
+
+int
+trust_accept(struct update *u)
+{
+	const struct msg_inflate_done	*m = &u->inflate.inflate;
+	char				 date[SIGNED_DATE_SIZE];
+
+	if (!trust_wanted())
+		return 1;
+	if (m->signer == 0 || m->signer > env->conf->release_keys.n ||
+	    m->signed_at < 0 || m->signed_at > SIGNED_DATE_MAX) {
+		update_fail(u, UPD_ECHILD, "inflate does not say who signed "
+		    "the archive");
+		return 0;
+	}
+	strlcpy(u->signer, env->conf->keys[m->signer - 1].name,
+	    sizeof(u->signer));
+	u->signed_at = m->signed_at;
+	u->phase = "trust";
+	if (is_stale(u))
+		return 0;
+	signed_date(u->signed_at, date);
+	/* It would keep out all that come after it: say so, but a host with
+	 * a wrong clock must not refuse its releases. */
+	if (u->signed_at > time_real_us() / 1000000 + AHEAD)
+		log_warnx("the update of %s is signed on %s, which is yet to "
+		    "come: check the clocks here and where it was signed",
+		    u->agent->conf->name, date);
+	return 1;
+}
