@@ -54,19 +54,23 @@ MAIN=		updaterd/check.o updaterd/config.o updaterd/keyfile.o \
 PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/contain.o updaterd/parent/control.o \
 		updaterd/parent/death.o updaterd/parent/describe.o \
-		updaterd/parent/dump.o \
-		updaterd/parent/expand.o updaterd/parent/health.o \
+		updaterd/parent/dump.o updaterd/parent/expand.o \
+		updaterd/parent/expiry.o updaterd/parent/health.o \
 		updaterd/parent/history.o updaterd/parent/instance.o \
 		updaterd/parent/intent.o updaterd/parent/journal.o \
 		updaterd/parent/launch.o updaterd/parent/listen.o \
-		updaterd/parent/logfile.o updaterd/parent/native.o \
-		updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/ops.o \
+		updaterd/parent/logfile.o updaterd/parent/metrics.o \
+		updaterd/parent/native.o updaterd/parent/netcount.o \
+		updaterd/parent/observe.o updaterd/parent/operate.o \
+		updaterd/parent/ops.o \
 		updaterd/parent/parent.o updaterd/parent/prepare.o \
+		updaterd/parent/probing.o updaterd/parent/prom.o \
 		updaterd/parent/promote.o updaterd/parent/push.o \
 		updaterd/parent/reap.o updaterd/parent/receive.o \
 		updaterd/parent/record.o updaterd/parent/recover.o \
 		updaterd/parent/release.o updaterd/parent/request.o \
-		updaterd/parent/sdnotify.o updaterd/parent/service.o \
+		updaterd/parent/scrape.o updaterd/parent/sdnotify.o \
+		updaterd/parent/service.o \
 		updaterd/parent/staging.o updaterd/parent/status.o \
 		updaterd/parent/store.o updaterd/parent/task.o \
 		updaterd/parent/tree.o updaterd/parent/trust.o \
@@ -81,7 +85,7 @@ NET=		updaterd/net/addr.o updaterd/net/api.o updaterd/net/body.o \
 		updaterd/net/net.o updaterd/net/option.o \
 		updaterd/net/query.o updaterd/net/relay.o \
 		updaterd/net/reply.o updaterd/net/route.o updaterd/net/tls.o \
-		updaterd/net/upload.o
+		updaterd/net/trust.o updaterd/net/upload.o
 
 PROBE=		updaterd/probe/check.o updaterd/probe/probe.o \
 		updaterd/probe/reply.o
@@ -98,7 +102,7 @@ UNPACK=		updaterd/unpack/diff.o updaterd/unpack/entry.o \
 		updaterd/unpack/source.o updaterd/unpack/unpack.o \
 		updaterd/unpack/walk.o updaterd/unpack/writer.o
 
-UPDATERD=	${COMMON} ${OS_OBJS} ${MAIN} ${PARENT} ${NET} ${PROBE} \
+UPDATERD=	${COMMON} common/pemdate.o ${OS_OBJS} ${MAIN} ${PARENT} ${NET} ${PROBE} \
 		${INFLATE} ${UNPACK}
 
 UPDATERCTL=	common/error.o common/log.o common/proto.o common/text.o \

@@ -69,7 +69,7 @@ enum upd_op {
 	OP_STATUS,		/* everything an operator wants to know */
 	OP_AGENTS,		/* list of agents */
 	OP_MANIFEST,		/* agent; the answer is a descriptor */
-	OP_METRICS,		/* not built yet */
+	OP_METRICS,		/* the answer is text, not JSON */
 	OP_ROLLBACK,		/* agent, arg: release id or "" */
 	OP_START,		/* arg: service */
 	OP_STOP,
@@ -102,6 +102,10 @@ enum imsg_type {
 	IMSG_NET_OK,		/* net to parent, no payload: in use now */
 	IMSG_NET_BAD,		/* net to parent: struct msg_text; the old
 				 * configuration stays in use */
+	IMSG_NET_CERT,		/* net to parent between END and OK: struct
+				 * msg_net_cert, one for each file */
+	IMSG_NET_ASK,		/* parent to net, no payload: COUNT, please */
+	IMSG_NET_COUNT,		/* net to parent: struct msg_net_count */
 
 	/* requests: net or a control client to parent, and the answer */
 	IMSG_REQUEST,		/* struct msg_request */
@@ -148,6 +152,8 @@ enum imsg_type {
 				 * START, before GO, https only */
 	IMSG_PROBE_GO,		/* struct msg_id */
 	IMSG_PROBE_CANCEL,	/* struct msg_id; no result will follow */
+	IMSG_PROBE_CERT,	/* probe to parent before the RESULT: struct
+				 * msg_probe_cert */
 	IMSG_PROBE_RESULT,	/* probe to parent: struct msg_probe_result */
 
 	/* control client only */
@@ -207,6 +213,32 @@ enum net_file {
 struct msg_net_file {
 	uint32_t	which;			/* enum net_file */
 	char		name[UPD_PATH_SIZE];	/* for messages only */
+};
+
+/* When the first thing in a file ends that clients, or we, rely on. */
+struct msg_net_cert {
+	uint32_t	which;			/* enum net_file, not KEY */
+	uint32_t	pad;
+	int64_t		expires;		/* seconds since the epoch */
+};
+
+/* What net has seen since it was started; each only grows. */
+enum net_count {
+	NETCOUNT_ACCEPTED,		/* connections */
+	NETCOUNT_FULL,			/* of them: too many, sent away */
+	NETCOUNT_EVICTED,		/* of them: gave way to a new one */
+	NETCOUNT_HANDSHAKE,		/* of them: no TLS came about */
+	NETCOUNT_2XX,			/* requests answered so */
+	NETCOUNT_4XX,
+	NETCOUNT_5XX,
+	NETCOUNT_IN,			/* bytes of requests, out of TLS */
+	NETCOUNT_OUT,			/* bytes of answers, before TLS */
+	NETCOUNT__MAX
+};
+struct msg_net_count {
+	uint32_t	open;			/* connections, now */
+	uint32_t	max;			/* connections, at most */
+	uint64_t	count[NETCOUNT__MAX];
 };
 
 enum permit_kind {
@@ -439,6 +471,12 @@ struct msg_probe_start {
 struct msg_probe_file {
 	uint32_t	id;
 	uint32_t	which;			/* enum probe_file */
+};
+
+struct msg_probe_cert {
+	uint32_t	id;
+	uint32_t	which;			/* enum probe_file, not KEY */
+	int64_t		expires;		/* seconds since the epoch */
 };
 
 struct msg_probe_result {

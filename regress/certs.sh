@@ -25,8 +25,8 @@ database = index.txt
 new_certs_dir = .
 serial = serial
 default_md = sha256
-default_days = 30
-default_crl_days = 30
+default_days = 90
+default_crl_days = 90
 policy = any
 unique_subject = no
 copy_extensions = none
@@ -59,7 +59,7 @@ quiet() {
 ca() {		# file cn
 	quiet openssl req -config openssl.cnf -x509 -newkey ec \
 	    -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" \
-	    -out "$1.crt" -subj "/CN=$2" -days 30 -extensions x_ca
+	    -out "$1.crt" -subj "/CN=$2" -days 90 -extensions x_ca
 }
 
 leaf() {	# file cn extensions ca [options of openssl ca]

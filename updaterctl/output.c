@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "output.h"
 #include "proto.h"
@@ -414,4 +415,16 @@ output_error(struct screen *s, uint32_t status, const json_t *json)
 		    status);
 	if (json_is_object(d))
 		put_detail(s, d);
+}
+
+void
+output_metrics(struct screen *s, const json_t *j)
+{
+	const char	*p;
+	int		 tty = isatty(fileno(s->f));
+
+	/* A terminal must not do what a label says. */
+	for (p = js_text(j, "metrics"); *p != '\0'; p++)
+		fputc(tty && ((unsigned char)*p < ' ' || *p == 0x7f) &&
+		    *p != '\n' ? '?' : *p, s->f);
 }

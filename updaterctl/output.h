@@ -18,6 +18,8 @@ void	 output_history(struct screen *, const json_t *);
 void	 output_result(struct screen *, const json_t *);
 /* One event of monitor, on a line. */
 void	 output_event(struct screen *, json_t *);
+/* {"metrics":text}: the text as it is. */
+void	 output_metrics(struct screen *, const json_t *);
 /* An answer of status 400 or more: what failed, in which phase, what the
  * probes and the service said. */
 void	 output_error(struct screen *, uint32_t, const json_t *);

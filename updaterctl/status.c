@@ -37,6 +37,28 @@ put_listen(struct screen *s, const json_t *list)
 	}
 }
 
+/* What ends soon, or else what ends first. */
+static void
+put_certificates(struct screen *s, const json_t *list)
+{
+	const json_t	*v;
+	char		 when[32];
+	size_t		 i, warned = 0;
+
+	json_array_foreach(list, i, v) {
+		if (js_text(v, "warning")[0] == '\0')
+			continue;
+		label(s, warned++ == 0 ? "certs" : "");
+		put_wrapped(s, LABEL_COLUMN, TONE_BAD, js_text(v, "warning"));
+	}
+	if (warned > 0 || (v = json_array_get(list, 0)) == NULL)
+		return;
+	text_when(js_str(v, "expires_at"), "%Y-%m-%d", when, sizeof(when));
+	label(s, "certs");
+	fprintf(s->f, "valid, the first until %s (%" JSON_INTEGER_FORMAT
+	    " days)\n", when, js_int(v, "days", 0));
+}
+
 static void
 put_head(struct screen *s, const json_t *j)
 {
@@ -53,6 +75,7 @@ put_head(struct screen *s, const json_t *j)
 	put_text(s, TONE_PLAIN, js_str(j, "config"));
 	fputc('\n', s->f);
 	put_listen(s, json_object_get(j, "listen"));
+	put_certificates(s, json_object_get(j, "certificates"));
 }
 
 /* --- agents ----------------------------------------------------------- */

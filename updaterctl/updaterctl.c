@@ -63,6 +63,7 @@ static const struct command	commands[] = {
 	{ "restart",	1, 1, "", ctl_service, OP_RESTART, "service" },
 	{ "history",	0, 1, "", ctl_agent, OP_HISTORY, "[agent]" },
 	{ "monitor",	0, 0, "", ctl_monitor, OP_MONITOR, "" },
+	{ "metrics",	0, 0, "", ctl_plain, OP_METRICS, "" },
 	{ "reload",	0, 0, "", ctl_plain, OP_RELOAD, "" },
 	{ "log",	1, 1, "", ctl_log, OP_VERBOSE, "brief|verbose" },
 	{ "confirm",	0, 1, "", ctl_agent, OP_CONFIRM, "[agent]" },
@@ -153,13 +154,17 @@ progress_end(struct ctl *ctl)
 }
 
 static json_t *
-parse(const struct answer *a)
+parse(const struct ctl *ctl, const struct answer *a)
 {
 	json_t		*json;
 	json_error_t	 error;
 
 	if (a->text.len == 0)
 		return json_object();
+	/* The one answer that is no JSON. */
+	if (ctl->cmd->op == OP_METRICS && a->status == 200)
+		return json_pack("{s:s#}", "metrics", a->text.data,
+		    (int)a->text.len);
 	json = json_loadb(a->text.data, a->text.len, JSON_DECODE_ANY, &error);
 	if (json == NULL)
 		warnx("cannot understand the answer: no JSON at byte %d",
@@ -180,6 +185,8 @@ show(struct ctl *ctl, json_t *json)
 		output_history(&ctl->out, json);
 	else if (ctl->cmd->op == OP_MONITOR)
 		output_event(&ctl->out, json);
+	else if (ctl->cmd->op == OP_METRICS)
+		output_metrics(&ctl->out, json);
 	else
 		output_result(&ctl->out, json);
 }
@@ -205,7 +212,7 @@ present(struct ctl *ctl, const struct answer *a)
 	json_t	*json;
 	int	 rv = EXIT_FAILED;
 
-	if ((json = parse(a)) == NULL)
+	if ((json = parse(ctl, a)) == NULL)
 		return EXIT_FAILED;
 	if (a->status >= 400 || a->status == 0)
 		show_error(ctl, a->status, json);

@@ -5,7 +5,7 @@
  * and worker.c; behind them stubs check that every text is a valid one and
  * every number is in its range.
  */
-/* LINK: common/imsgev.o common/compat/imsg.o common/proto.o common/util.o common/error.o updaterd/parent/dump.o updaterd/parent/request.o updaterd/parent/utf8.o regress/fuzz/quiet.o */
+/* LINK: common/imsgev.o common/compat/imsg.o common/proto.o common/util.o common/error.o updaterd/parent/dump.o updaterd/parent/expiry.o updaterd/parent/netcount.o updaterd/parent/request.o updaterd/parent/utf8.o regress/fuzz/quiet.o */
 /* LIBS: -levent -ljansson */
 #include "../../updaterd/parent/children.c"
 /* static in both */
@@ -137,6 +137,14 @@ service_probe_result(const struct msg_probe_result *m)
 		abort();
 }
 
+void
+service_probe_cert(const struct msg_probe_cert *m)
+{
+	if (m->which >= PROBEFILE_KEY || m->expires < 0)
+		abort();
+	expiry_health(EXPIRY_HEALTH_CA, "health.crt", m->expires);
+}
+
 static void
 on_diff(void *arg, const struct msg_unpack_diff *m)
 {
@@ -233,6 +241,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	TAILQ_INIT(&conf.listeners);
 	parent.conf = &conf;
 	parent.stopping = 1;	/* none is started again */
+	conf.tls.ca = "ca.crt";
+	conf.tls.crl = "ca.crl";
+	conf.tls.cert = "updater.crt";
 	before = lowest_free();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 	    sv) == -1)

@@ -43,7 +43,7 @@ routes(void **state)
 		    ROUTE_OP, OP_RELEASES, "web" },
 		{ "GET", "/agents/w%65b/manifest", ROUTE_FOUND, ROLE_READ,
 		    ROUTE_OP, OP_MANIFEST, "web" },
-		{ "GET", "/metrics", ROUTE_FOUND, ROLE_READ, ROUTE_NOTBUILT,
+		{ "GET", "/metrics", ROUTE_FOUND, ROLE_READ, ROUTE_OP,
 		    OP_METRICS, "" },
 		{ "POST", "/update", ROUTE_FOUND, ROLE_PUSH, ROUTE_UPDATE, 0,
 		    "" },

@@ -160,7 +160,7 @@ request(struct conn *c)
 	char			 name[UPD_INSTANCE_SIZE], allow[64];
 
 	memset(&c->request, 0, sizeof(c->request));
-	if (h->close || c->eof || c->full || c->gen != c->net->gen)
+	if (h->close || c->eof || c->full || !conn_review(c))
 		c->close = 1;
 	if (c->full) {
 		reply_error(c, upd_httpstatus(UPD_EFULL), 1,

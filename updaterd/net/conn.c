@@ -111,6 +111,16 @@ conn_idle_ms(const struct conn *c)
 	return (uint64_t)c->net->conf->c.idle * 1000;
 }
 
+int
+conn_review(struct conn *c)
+{
+	const struct net	*net = c->net;
+
+	if (c->gen != net->gen && trust_peer(net->conf, c->tls))
+		c->gen = net->gen;
+	return c->gen == net->gen;
+}
+
 /* --- life ----------------------------------------------------------- */
 
 void
@@ -146,6 +156,7 @@ conn_new(struct net *net, int fd, const struct sockaddr_storage *ss, int full)
 	TAILQ_INSERT_TAIL(&net->conns, c, entry);
 	net->nconns++;
 	net->nfull += full ? 1 : 0;
+	net->count[NETCOUNT_FULL] += full ? 1 : 0;
 	conn_timer(c, conn_idle_ms(c));
 	conn_run(c);
 }
@@ -286,6 +297,7 @@ eof_wait(struct conn *c)
 static void
 late_handshake(struct conn *c)
 {
+	c->net->count[NETCOUNT_HANDSHAKE]++;
 	tls_refused(c, "handshake took too long");
 	conn_kill(c);
 }
@@ -312,7 +324,7 @@ static void
 next_request(struct conn *c)
 {
 	request_free(c);
-	if (c->close || c->gen != c->net->gen || (c->eof && c->in.len == 0))
+	if (c->close || !conn_review(c) || (c->eof && c->in.len == 0))
 		conn_setstate(c, CONN_LINGER);
 	else
 		conn_setstate(c, CONN_HEAD);
@@ -334,6 +346,7 @@ handshake(struct conn *c)
 	case 0:
 		break;
 	default:
+		c->net->count[NETCOUNT_HANDSHAKE]++;
 		tls_refused(c, tls_error(c->tls) != NULL ?
 		    tls_error(c->tls) : "handshake failed");
 		conn_setstate(c, CONN_LINGER);
@@ -398,6 +411,7 @@ flush(struct conn *c)
 		}
 		c->wwant = EV_WRITE;
 		c->outpos += (size_t)n;
+		c->net->count[NETCOUNT_OUT] += (uint64_t)n;
 		if (c->state == CONN_SEND)
 			conn_timer(c, conn_idle_ms(c));
 	}
@@ -486,6 +500,7 @@ pull(struct conn *c)
 		return 1;
 	default:
 		c->rwant = EV_READ;
+		c->net->count[NETCOUNT_IN] += (uint64_t)n;
 		process(c, c->net->rbuf, (size_t)n);
 		return 1;
 	}

@@ -108,6 +108,7 @@ evict(struct net *net, const struct sockaddr_storage *ss)
 	if ((c = victim(net, ss)) == NULL)
 		return -1;
 	log_debug("close idle connection of %s", c->caller.address);
+	net->count[NETCOUNT_EVICTED]++;
 	conn_kill(c);
 	conn_run(c);
 	return 0;
@@ -132,6 +133,7 @@ admit(struct net *net, int fd, const struct sockaddr_storage *ss)
 	uint32_t			 max = c->connections;
 	int				 full = 0;
 
+	net->count[NETCOUNT_ACCEPTED]++;
 	if (max > net->maxconns)
 		max = net->maxconns;
 	if (count(net, ss) >= c->per_address && evict(net, ss) == -1)
@@ -140,6 +142,7 @@ admit(struct net *net, int fd, const struct sockaddr_storage *ss)
 		full = 1;
 	if (full && net->nfull >= FULL_MAX) {
 		log_debug("close connection over the limit");
+		net->count[NETCOUNT_FULL]++;
 		close(fd);
 		return;
 	}
@@ -218,13 +221,13 @@ listen_stop(struct netconf *nc)
 }
 
 void
-listen_flush_idle(struct net *net)
+listen_review(struct net *net)
 {
 	struct conn	*c, *next;
 
 	for (c = TAILQ_FIRST(&net->conns); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, entry);
-		if (c->state != CONN_HEAD || c->head != NULL)
+		if (c->state != CONN_HEAD || c->head != NULL || conn_review(c))
 			continue;
 		conn_setstate(c, CONN_LINGER);
 		conn_run(c);

@@ -5,8 +5,9 @@
  * elsewhere.
  *
  * Order: lock in, say READY, then take configurations (CONF .. END) and
- * requests.  A configuration is used whole or not at all; connections made
- * under an older one finish what they are doing, then close, so that a
+ * requests.  A configuration is used whole or not at all.  Connections made
+ * under an older one go on, but for those whose certificate is no good under
+ * the new one: they finish what they are doing, then close, so that a
  * certificate revoked by a reload is out at once.
  *
  * Messages name a request by its id.  The client may have gone while one
@@ -26,6 +27,7 @@
 #include "imsg.h"
 #include "log.h"
 #include "net.h"
+#include "pemdate.h"
 #include "../proc.h"
 #include "../sandbox.h"
 
@@ -58,6 +60,7 @@ netconf_free(struct netconf *nc)
 		free(nc->file[i].data);
 	}
 	server_unref(nc->server);
+	trust_free(nc);
 	free(nc->permits);
 	free(nc);
 }
@@ -141,6 +144,25 @@ recv_listen(void *arg, struct imsg *imsg)
 	return 0;
 }
 
+/* The parent, who may not look for itself, keeps the dates. */
+static int
+send_dates(struct net *net, const struct netconf *nc)
+{
+	const struct netfile	*f;
+	struct msg_net_cert	 m;
+
+	memset(&m, 0, sizeof(m));
+	for (m.which = 0; m.which < NETFILE_KEY; m.which++) {
+		f = &nc->file[m.which];
+		m.expires = pem_expires(f->data, f->len,
+		    m.which == NETFILE_CRL);
+		if (m.expires != -1 && imsgev_compose(&net->iev,
+		    IMSG_NET_CERT, -1, &m, sizeof(m)) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* Swap in what has arrived, or keep what we have. */
 static int
 recv_end(void *arg, struct imsg *imsg)
@@ -165,8 +187,10 @@ recv_end(void *arg, struct imsg *imsg)
 	net->conf = nc;
 	net->gen++;
 	netconf_free(old);
-	listen_flush_idle(net);
+	listen_review(net);
 	log_debug("use configuration %u", net->gen);
+	if (send_dates(net, nc) == -1)
+		return -1;
 	return imsgev_compose(&net->iev, IMSG_NET_OK, -1, NULL, 0);
 }
 
@@ -294,6 +318,22 @@ recv_event(void *arg, struct imsg *imsg)
 	return 0;
 }
 
+/* How we have done; that we answer says that we are not stuck. */
+static int
+recv_ask(void *arg, struct imsg *imsg)
+{
+	struct net		*net = arg;
+	struct msg_net_count	 m;
+
+	memset(&m, 0, sizeof(m));
+	m.open = net->nconns;
+	m.max = net->maxconns;
+	if (net->conf != NULL && net->conf->c.connections < m.max)
+		m.max = net->conf->c.connections;
+	memcpy(m.count, net->count, sizeof(m.count));
+	return imsgev_compose(&net->iev, IMSG_NET_COUNT, -1, &m, sizeof(m));
+}
+
 static int
 recv_verbose(void *arg, struct imsg *imsg)
 {
@@ -317,6 +357,7 @@ static const struct imsg_rule rules[] = {
 	{ IMSG_NET_LISTEN, PROC_PARENT, sizeof(struct msg_net_listen), 0, 1,
 	    STATE_CONF, recv_listen },
 	{ IMSG_NET_END, PROC_PARENT, 0, 0, 0, STATE_CONF, recv_end },
+	{ IMSG_NET_ASK, PROC_PARENT, 0, 0, 0, ANY_STATE, recv_ask },
 	{ IMSG_REPLY, PROC_PARENT, sizeof(struct msg_reply), 1, 0,
 	    ANY_STATE, recv_reply },
 	{ IMSG_REPLY_FD, PROC_PARENT, sizeof(struct msg_reply_fd), 0, 1,

@@ -4,6 +4,7 @@
  *	net.c		net_main, messages from the parent, its configuration
  *	listen.c	listening sockets, limits on connections
  *	tls.c		libtls and libcrypto
+ *	trust.c		who was let in before a reload, and still is
  *	addr.c		addresses of peers
  *	conn.c		one connection: a state machine around tls_read/write
  *	reply.c		answers
@@ -27,6 +28,7 @@
 #include "util.h"
 
 struct tls;
+struct x509_store_st;
 struct net;
 struct route;
 struct upload;
@@ -65,6 +67,7 @@ struct netconf {
 	size_t			 npermits;
 	struct listeners	 listeners;
 	struct server		*server;
+	struct x509_store_st	*trust;	/* trust.c's */
 };
 
 /* --- one connection ------------------------------------------------- */
@@ -106,7 +109,7 @@ struct conn {
 	uint64_t	 deadline;	/* of a linger, monotonic ms */
 	struct sockaddr_storage peer;
 	struct msg_caller caller;
-	uint32_t	 gen;		/* net->gen when it came */
+	uint32_t	 gen;		/* net->gen when it was let in */
 	int		 fresh;		/* no request yet */
 	int		 full;		/* came over the limit: 503 */
 	int		 eof;		/* the peer will send no more */
@@ -141,6 +144,7 @@ struct net {
 	struct conns	 conns;
 	uint32_t	 nconns;
 	uint32_t	 nfull;		/* of them: over the limit */
+	uint64_t	 count[NETCOUNT__MAX];
 	uint32_t	 maxconns;	/* what descriptors allow */
 	uint32_t	 lastid;
 	int		 paused;	/* accept waits for a descriptor */
@@ -161,6 +165,13 @@ void		 tls_identify(struct tls *, struct msg_caller *);
 /* Log why a client was refused, a few lines a second at most. */
 void		 tls_refused(struct conn *, const char *);
 
+/* trust.c */
+/* From CA and CRL, which tls_build() has taken.  0, or -1: no memory. */
+int		 trust_build(struct netconf *);
+void		 trust_free(struct netconf *);
+/* 1 if the peer's certificate is good under this configuration. */
+int		 trust_peer(const struct netconf *, struct tls *);
+
 /* listen.c */
 /* Accept from this configuration's sockets; 0, or -1. */
 int		 listen_start(struct net *, struct netconf *);
@@ -168,8 +179,9 @@ int		 listen_start(struct net *, struct netconf *);
 void		 listen_stop(struct netconf *);
 /* A descriptor has become free. */
 void		 listen_resume(struct net *);
-/* Close connections that wait for a next request: new configuration. */
-void		 listen_flush_idle(struct net *);
+/* A new configuration: close connections that wait for a next request and
+ * would not be let in any more. */
+void		 listen_review(struct net *);
 
 /* conn.c */
 /* Take over an accepted socket; closes it on failure. */
@@ -184,6 +196,8 @@ void		 conn_setstate(struct conn *, enum conn_state);
 void		 conn_timer(struct conn *, uint64_t);
 /* `idle` of the configuration, in milliseconds. */
 uint64_t	 conn_idle_ms(const struct conn *);
+/* 1 unless it is from before a reload and would not be let in now. */
+int		 conn_review(struct conn *);
 /* What would be lost if it were given up for another. */
 enum evict	 conn_evict(const struct conn *);
 

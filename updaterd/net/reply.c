@@ -17,6 +17,7 @@
 #include "json.h"
 #include "log.h"
 #include "net.h"
+#include "route.h"
 
 #define REPLY_TEXT	1024	/* bytes of an error text */
 #define EVENTS_MAX	65536	/* bytes of events waiting for a client */
@@ -117,6 +118,22 @@ add_done(struct conn *c, int status, const char *body, size_t len)
 }
 
 static void
+count(struct conn *c, int status)
+{
+	c->net->count[status < 300 ? NETCOUNT_2XX : status < 500 ?
+	    NETCOUNT_4XX : NETCOUNT_5XX]++;
+}
+
+/* Everything is JSON, but what Prometheus reads. */
+static const char *
+content_type(const struct conn *c, int status)
+{
+	if (status == 200 && c->route != NULL && c->route->op == OP_METRICS)
+		return "text/plain; version=0.0.4; charset=utf-8";
+	return "application/json";
+}
+
+static void
 send_text(struct conn *c, int status, const char *body, size_t len,
     const char *allow)
 {
@@ -127,11 +144,12 @@ send_text(struct conn *c, int status, const char *body, size_t len,
 	if (c->stream)
 		r = add_done(c, status, body, len);
 	else {
-		r |= add_head(c, status, "application/json", (int64_t)len,
-		    allow);
+		r |= add_head(c, status, content_type(c, status),
+		    (int64_t)len, allow);
 		r |= buf_add(&c->out, body, len);
 	}
 	c->stream = 0;
+	count(c, status);
 	log_debug("answer %s \"%s\" %s %s: %d", c->caller.address,
 	    c->caller.subject,
 	    c->head != NULL && c->route != NULL ? c->head->method : "-",
@@ -190,6 +208,7 @@ reply_file(struct conn *c, int fd, uint64_t size, const char *type)
 		out_of_memory(c);
 		return;
 	}
+	count(c, 200);
 	c->file = fd;
 	c->file_left = size;
 	conn_setstate(c, CONN_SEND);

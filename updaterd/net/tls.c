@@ -30,7 +30,6 @@
 
 #define SESSION_LIFETIME	7200	/* seconds; only has to be set */
 #define REFUSED_LINES		10	/* log lines in one second */
-#define CERT_WARN_DAYS		14	/* before our certificate ends */
 
 static const char session_id[] = "updaterd";
 
@@ -51,46 +50,11 @@ set_text(char *text, const char *what, const char *why)
 	    why != NULL ? why : "out of memory");
 }
 
-/* Past its next update a CRL makes OpenSSL refuse everybody. */
-static void
-check_crl(const struct netfile *f)
-{
-	const ASN1_TIME	*next;
-	X509_CRL	*crl;
-	BIO		*bio;
-
-	if ((bio = BIO_new_mem_buf(f->data, (int)f->len)) == NULL)
-		return;
-	while ((crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
-		next = X509_CRL_get0_nextUpdate(crl);
-		if (next != NULL && X509_cmp_current_time(next) < 0)
-			log_warnx("crl %s is past its next update: every "
-			    "client will be refused until it is renewed",
-			    f->name);
-		X509_CRL_free(crl);
-	}
-	ERR_clear_error();
-	BIO_free(bio);
-}
-
 /* Never ask anybody for a passphrase. */
 static int
 no_password(char *buf, int size, int rw, void *arg)
 {
 	return -1;
-}
-
-static void
-check_dates(const X509 *cert, const char *name)
-{
-	const ASN1_TIME	*end = X509_get0_notAfter(cert);
-	int		 day, sec;
-
-	if (X509_cmp_current_time(end) < 0)
-		log_warnx("certificate %s has expired", name);
-	else if (ASN1_TIME_diff(&day, &sec, NULL, end) == 1 &&
-	    day < CERT_WARN_DAYS)
-		log_warnx("certificate %s expires in %d days", name, day);
 }
 
 /* What libtls would say without the name of the file. */
@@ -125,11 +89,8 @@ check_files(const struct netconf *nc, char *text)
 	else if (X509_check_private_key(certs[1], key) != 1)
 		set_text(text, f[NETFILE_KEY].name,
 		    "not the key of the certificate");
-	else {
-		check_dates(certs[0], f[NETFILE_CA].name);
-		check_dates(certs[1], f[NETFILE_CERT].name);
+	else
 		r = 0;
-	}
  done:
 	EVP_PKEY_free(key);
 	for (i = 0; i < 2; i++)
@@ -209,8 +170,10 @@ tls_build(struct netconf *nc, char *text)
 		    tls_error(server->tls));
 		goto done;
 	}
-	if (nc->file[NETFILE_CRL].data != NULL)
-		check_crl(&nc->file[NETFILE_CRL]);
+	if (trust_build(nc) == -1) {
+		set_text(text, "ca or crl", NULL);
+		goto done;
+	}
 	nc->server = server;
 	server = NULL;
 	r = 0;

@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "expiry.h"
 #include "imsgev.h"
 #include "log.h"
+#include "netcount.h"
 #include "parent.h"
 #include "patience.h"
 #include "proto.h"
@@ -38,6 +40,7 @@
 #define START_TRIES	3		/* of net, before we do not start */
 #define STEADY_MS	60000		/* a child that lived so long is fine */
 #define CONF_MS		PATIENCE(30000)	/* for net to answer a configuration */
+#define DATE_MAX	253402300799	/* seconds, the end of year 9999 */
 #define QUEUE_MAX	256		/* answers one may leave unread before
 					 * it is read no more */
 
@@ -69,12 +72,15 @@ static int	 child_start(struct child *);
 static int	 got_ready(void *, struct imsg *);
 static int	 got_conf_ok(void *, struct imsg *);
 static int	 got_conf_bad(void *, struct imsg *);
+static int	 got_cert(void *, struct imsg *);
+static int	 got_count(void *, struct imsg *);
 static int	 got_request(void *, struct imsg *);
 static int	 got_cancel(void *, struct imsg *);
 static int	 got_open(void *, struct imsg *);
 static int	 got_done(void *, struct imsg *);
 static int	 got_abort(void *, struct imsg *);
 static int	 got_probe(void *, struct imsg *);
+static int	 got_probe_cert(void *, struct imsg *);
 
 static const struct imsg_rule rules[] = {
 	{ IMSG_READY, PROC_NET, sizeof(struct msg_ready), 0, 0,
@@ -84,6 +90,10 @@ static const struct imsg_rule rules[] = {
 	{ IMSG_NET_OK, PROC_NET, 0, 0, 0, NET_WAITING, got_conf_ok },
 	{ IMSG_NET_BAD, PROC_NET, sizeof(struct msg_text), 0, 0,
 	    NET_WAITING, got_conf_bad },
+	{ IMSG_NET_CERT, PROC_NET, sizeof(struct msg_net_cert), 0, 0,
+	    NET_WAITING, got_cert },
+	{ IMSG_NET_COUNT, PROC_NET, sizeof(struct msg_net_count), 0, 0,
+	    ANY_STATE, got_count },
 	{ IMSG_REQUEST, PROC_NET, sizeof(struct msg_request), 0, 0,
 	    ANY_STATE, got_request },
 	{ IMSG_CANCEL, PROC_NET, sizeof(struct msg_id), 0, 0,
@@ -95,7 +105,9 @@ static const struct imsg_rule rules[] = {
 	{ IMSG_UPDATE_ABORT, PROC_NET, sizeof(struct msg_update_abort), 0, 0,
 	    ANY_STATE, got_abort },
 	{ IMSG_PROBE_RESULT, PROC_PROBE, sizeof(struct msg_probe_result), 0,
-	    0, ANY_STATE, got_probe }
+	    0, ANY_STATE, got_probe },
+	{ IMSG_PROBE_CERT, PROC_PROBE, sizeof(struct msg_probe_cert), 0, 0,
+	    ANY_STATE, got_probe_cert }
 };
 
 /* --- configuration of net ------------------------------------------- */
@@ -263,8 +275,31 @@ static int
 got_conf_ok(void *arg, struct imsg *imsg)
 {
 	net_state = NET_SERVING;
+	expiry_net_used(conf_sent != NULL ? conf_sent : env->conf);
 	conf_answer("");
 	return 0;
+}
+
+static int
+got_cert(void *arg, struct imsg *imsg)
+{
+	struct msg_net_cert	 m;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
+	    m.which >= NETFILE_KEY || m.expires < 0 || m.expires > DATE_MAX)
+		return -1;
+	expiry_net((enum net_file)m.which, m.expires);
+	return 0;
+}
+
+static int
+got_count(void *arg, struct imsg *imsg)
+{
+	struct msg_net_count	 m;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1)
+		return -1;
+	return netcount_got(&m);
 }
 
 static int
@@ -276,6 +311,7 @@ got_conf_bad(void *arg, struct imsg *imsg)
 		return -1;
 	utf8_mend(m.text);
 	net_state = NET_SERVING;
+	expiry_net_refused();
 	log_warnx("net refuses the configuration: %s", m.text);
 	conf_answer(m.text[0] != '\0' ? m.text : "refused by net");
 	return 0;
@@ -386,6 +422,18 @@ got_probe(void *arg, struct imsg *imsg)
 }
 
 static int
+got_probe_cert(void *arg, struct imsg *imsg)
+{
+	struct msg_probe_cert	 m;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
+	    m.which >= PROBEFILE_KEY || m.expires < 0 || m.expires > DATE_MAX)
+		return -1;
+	service_probe_cert(&m);
+	return 0;
+}
+
+static int
 child_recv(struct imsgev *iev, struct imsg *imsg, void *arg)
 {
 	struct child		*c = arg;
@@ -439,6 +487,8 @@ child_lost(struct child *c)
 		net_state = NET_SERVING;
 		update_lost(&c->proc.iev);
 		caller_lost(&c->proc.iev);
+		netcount_lost();
+		expiry_net_refused();
 		/* A reload fails; at the start the next one is asked. */
 		if (conf_sent == NULL || conf_sent != env->conf ||
 		    ++lost_early == START_TRIES)
@@ -556,65 +606,19 @@ children_verbose(int level)
 		    sizeof(m));
 }
 
-/* --- probe ---------------------------------------------------------- */
-
-static int
-probe_file(uint32_t id, enum probe_file which, const char *path, char *text)
+struct imsgev *
+children_channel(enum proc_type type)
 {
-	struct msg_probe_file	 m;
-	int			 fd;
+	struct child	*c = type == PROC_NET ? &net : &probe;
 
-	if (path == NULL)
-		return 0;
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1) {
-		snprintf(text, UPD_TEXT_SIZE, "open %s: %s", path,
-		    strerror(errno));
-		return -1;
-	}
-	m.id = id;
-	m.which = which;
-	return imsgev_compose(&probe.proc.iev, IMSG_PROBE_FILE, fd, &m,
-	    sizeof(m));
-}
-
-/* The certificates are opened for each sequence: renewed ones count at
- * once. */
-int
-probe_start(struct msg_probe_start *m, const struct health_conf *h,
-    char *text)
-{
-	struct msg_id	 id = { .id = m->id };
-
-	strlcpy(text, "the probe process is not running", UPD_TEXT_SIZE);
-	if (!probe.running || !probe.proc.iev.open ||
-	    imsgev_compose(&probe.proc.iev, IMSG_PROBE_START, -1, m,
-	    sizeof(*m)) == -1)
-		return -1;
-	if (h->kind == HEALTH_HTTPS && (
-	    probe_file(m->id, PROBEFILE_CA, h->ca, text) == -1 ||
-	    probe_file(m->id, PROBEFILE_CERT, h->cert, text) == -1 ||
-	    probe_file(m->id, PROBEFILE_KEY, h->key, text) == -1)) {
-		probe_cancel(m->id);
-		return -1;
-	}
-	return imsgev_compose(&probe.proc.iev, IMSG_PROBE_GO, -1, &id,
-	    sizeof(id));
-}
-
-/* A new one is started as after any loss. */
-void
-probe_kill(void)
-{
-	if (probe.running)
-		proc_kill(&probe.proc);
+	return c->running && c->proc.iev.open ? &c->proc.iev : NULL;
 }
 
 void
-probe_cancel(uint32_t i)
+children_kill(enum proc_type type)
 {
-	struct msg_id	 id = { .id = i };
+	struct child	*c = type == PROC_NET ? &net : &probe;
 
-	if (probe.running && probe.proc.iev.open)
-		(void)imsgev_compose(&probe.proc.iev, IMSG_PROBE_CANCEL, -1,
-		    &id, sizeof(id));
+	if (c->running)
+		proc_kill(&c->proc);
 }

@@ -467,6 +467,27 @@ service_probe_result(const struct msg_probe_result *r)
 }
 
 void
+service_probe_cert(const struct msg_probe_cert *m)
+{
+	const struct health_conf	*hc;
+	struct instance			*i;
+
+	TAILQ_FOREACH(i, &all_instances, all)
+		if (i->health.probe_id != 0 && i->health.probe_id == m->id)
+			break;
+	/* A reload may have taken its files away meanwhile. */
+	if (i == NULL || i->conf == NULL)
+		return;
+	hc = &i->conf->health;
+	if (m->which == PROBEFILE_CA && hc->ca != NULL)
+		service_getenv()->expires(EXPIRY_HEALTH_CA, hc->ca,
+		    m->expires);
+	else if (m->which == PROBEFILE_CERT && hc->cert != NULL)
+		service_getenv()->expires(EXPIRY_HEALTH_CERT, hc->cert,
+		    m->expires);
+}
+
+void
 service_probe_lost(void)
 {
 	struct instance	*i;

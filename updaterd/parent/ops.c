@@ -104,6 +104,12 @@ op_manifest(struct caller *c, const struct msg_request *m)
 }
 
 static void
+op_metrics(struct caller *c, const struct msg_request *m)
+{
+	scrape(c);
+}
+
+static void
 op_rollback(struct caller *c, const struct msg_request *m)
 {
 	struct agent	*a;
@@ -223,7 +229,7 @@ static const struct {
 	[OP_AGENTS] =		{ op_agents,	0 },
 	/* a descriptor: only root's channel carries one */
 	[OP_MANIFEST] =		{ op_manifest,	1 },
-	[OP_METRICS] =		{ op_notbuilt,	0 },
+	[OP_METRICS] =		{ op_metrics,	0 },
 	[OP_ROLLBACK] =		{ op_rollback,	1 },
 	[OP_START] =		{ op_service,	1 },
 	[OP_STOP] =		{ op_service,	1 },

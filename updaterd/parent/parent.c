@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "expiry.h"
 #include "log.h"
 #include "parent.h"
 #include "reap.h"
@@ -335,6 +336,7 @@ reload_result(const char *text)
 		reload_conf = NULL;
 		agents_configure();
 		config_free(old);
+		expiry_review(env->conf);
 		log_notice("reloaded %s", env->conf->path);
 	}
 	reload_done(reload_arg, text);
@@ -453,6 +455,7 @@ serving(const char *text)
 	starting = 0;
 	listen_commit();
 	agents_configure();
+	expiry_review(env->conf);
 	log_notice("serving");
 	sdnotify("READY=1");
 	parent_idle();
@@ -550,6 +553,7 @@ parent_main(struct config *conf, int foreground, int verbose)
 	senv.probe_start = probe_start;
 	senv.probe_cancel = probe_cancel;
 	senv.probe_kill = probe_kill;
+	senv.expires = expiry_health;
 	senv.event = service_event;
 	service_init(&senv);
 	log_notice("start");

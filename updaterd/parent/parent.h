@@ -11,6 +11,7 @@
 
 #include "../config.h"
 #include "../proc.h"
+#include "metrics.h"
 #include "release.h"
 #include "service.h"
 
@@ -27,6 +28,7 @@ struct agent {
 	char			 text[UPD_TEXT_SIZE];	/* why store is NULL */
 	char			 last_error[UPD_TEXT_SIZE];
 	int64_t			 last_error_at;	/* wall microseconds */
+	struct tallies		 tallies;	/* metrics.c's */
 };
 TAILQ_HEAD(agents, agent);
 
@@ -57,6 +59,8 @@ void		 caller_error(struct caller *, enum upd_error, const char *);
 /* Answer with a file; the descriptor is handed over, the caller freed. */
 void		 caller_reply_fd(struct caller *, int, uint64_t,
 		    const char *);
+/* Answer 200 with a text that is no JSON; the caller is freed. */
+void		 caller_text(struct caller *, const char *, size_t);
 /* One line of a stream (monitor); the caller stays.  Reference stolen. */
 void		 caller_line(struct caller *, json_t *);
 /* Of an update: go on (the pipe's write end is handed over), a step, stop
@@ -111,7 +115,12 @@ int		 children_configure(const struct config *,
 		    void (*)(const char *), char *);
 void		 children_verbose(int);
 void		 children_procargs(enum proc_type, struct proc_args *);
-/* For struct service_env. */
+/* The channel to net or probe; NULL: it does not run. */
+struct imsgev	*children_channel(enum proc_type);
+/* Started again as after any loss. */
+void		 children_kill(enum proc_type);
+
+/* probing.c, for struct service_env */
 int		 probe_start(struct msg_probe_start *,
 		    const struct health_conf *, char *);
 void		 probe_cancel(uint32_t);
@@ -148,6 +157,9 @@ void		 recover_next(void);	/* verdicts still open, one by one */
 /* users.c: 0 and both ids, or -1 (no such user or group). */
 int		 user_lookup(const char *, uid_t *, gid_t *);
 int		 group_lookup(const char *, gid_t *);
+
+/* scrape.c: answer with the metrics, after net has told its own. */
+void		 scrape(struct caller *);
 
 /* sdnotify.c: a line to the service manager, if there is one. */
 void		 sdnotify_init(void);

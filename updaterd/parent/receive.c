@@ -21,6 +21,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "netcount.h"
 #include "parent.h"
 #include "patience.h"
 #include "proto.h"
@@ -52,6 +53,7 @@ linger_over(struct update *u)
 static void
 stall_over(struct update *u)
 {
+	(void)netcount_ask();	/* it may be the one that is stuck */
 	update_fail(u, UPD_ETIMEOUT, "no progress after %llu bytes",
 	    (unsigned long long)u->moved_in);
 }

@@ -90,7 +90,7 @@ caller_cancel(struct imsgev *iev, uint32_t id)
 			c->iev = NULL;
 }
 
-/* One JSON text in as many messages as it takes. */
+/* One text in as many messages as it takes. */
 static void
 send_text(struct caller *c, int status, const char *text, size_t len,
     int last)
@@ -140,6 +140,14 @@ caller_reply(struct caller *c, int status, json_t *json)
 		caller_free(c);
 	}
 	json_decref(json);
+}
+
+void
+caller_text(struct caller *c, const char *text, size_t len)
+{
+	if (c->iev != NULL)
+		send_text(c, 200, text, len, 1);
+	caller_free(c);
 }
 
 void

@@ -2,21 +2,60 @@
  * A line to the service manager, where one asked for it by NOTIFY_SOCKET
  * (sd_notify(3) of systemd documents the protocol).  The variable is taken
  * out of the environment, so that no service of ours speaks in our name.
+ *
+ * A watchdog (WatchdogSec= of the unit) is the one timer that goes on when
+ * nothing happens, and only exists where it was asked for: twice in its
+ * interval we say that we live, and see that net does.
  */
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <event.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "netcount.h"
 #include "parent.h"
 
 static struct sockaddr_un	 manager;
 static socklen_t		 manager_len;
+static struct event		 dog_ev;
+static struct timeval		 dog_tv;
+
+static void
+watchdog(int fd, short what, void *arg)
+{
+	sdnotify("WATCHDOG=1");
+	(void)netcount_ask();
+	evtimer_add(&dog_ev, &dog_tv);
+}
+
+static void
+watchdog_init(void)
+{
+	const char	*text = getenv("WATCHDOG_USEC");
+	const char	*pid = getenv("WATCHDOG_PID");
+	const char	*why;
+	long long	 us;
+
+	/* In the foreground we are the process that was started. */
+	if (text != NULL && (pid == NULL || strtonum(pid, 1, INT_MAX,
+	    &why) == getpid())) {
+		us = strtonum(text, 2, LLONG_MAX, &why) / 2;
+		dog_tv.tv_sec = (time_t)(us / 1000000);
+		dog_tv.tv_usec = (suseconds_t)(us % 1000000);
+		evtimer_set(&dog_ev, watchdog, NULL);
+		if (us > 0)
+			evtimer_add(&dog_ev, &dog_tv);
+	}
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+}
 
 void
 sdnotify_init(void)
@@ -24,6 +63,7 @@ sdnotify_init(void)
 	const char	*path = getenv("NOTIFY_SOCKET");
 	size_t		 len;
 
+	watchdog_init();
 	if (path == NULL)
 		return;
 	len = strlen(path);

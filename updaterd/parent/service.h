@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "../config.h"
+#include "expiry.h"
 #include "release.h"
 
 struct agent;
@@ -43,6 +44,8 @@ struct service_env {
 			    const struct health_conf *, char *);
 	void		(*probe_cancel)(uint32_t);
 	void		(*probe_kill)(void);	/* it does not answer */
+	/* When a file of a health check ends. */
+	void		(*expires)(enum expiry_kind, const char *, int64_t);
 	/* Something changed that a monitor wants to see. */
 	void		(*event)(const char *, json_t *);
 };
@@ -103,6 +106,8 @@ const char	*agent_body(struct agent *);
 json_t		*service_json(struct agent *);
 /* The probe process answered. */
 void		 service_probe_result(const struct msg_probe_result *);
+/* ... and how long a file of the check is good for. */
+void		 service_probe_cert(const struct msg_probe_cert *);
 /* The probe process was lost: pending checks are started again. */
 void		 service_probe_lost(void);
 /* Orderly end of the daemon: with keep leave all running (phase stays

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "expiry.h"
 #include "log.h"
+#include "netcount.h"
 #include "parent.h"
 #include "proto.h"
 #include "reap.h"
@@ -146,11 +148,15 @@ status_json(void)
 		json_array_append_new(procs,
 		    process_json((enum proc_type)i));
 	listen_each(add_listener, listeners);
+	/* Who looks wants to know whether all is well: a net that is stuck
+	 * is found out. */
+	(void)netcount_ask();
 	return json_pack(
-	    "{s:s, s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o}",
+	    "{s:s, s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
 	    "version", UPD_VERSION, "pid", (int)getpid(),
 	    "since", iso_or_null(env->since), "boot", boot_id(),
 	    "config", env->conf->path, "listen", listeners,
+	    "certificates", expiry_json(),
 	    "processes", procs, "update", update_json(),
 	    "agents", status_agents());
 }

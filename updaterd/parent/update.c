@@ -232,6 +232,8 @@ update_history(struct update *u, const char *result, int status)
 	    "error", u->text[0] ? u->text : NULL,
 	    "phase", u->text[0] ? u->phase : NULL,
 	    "ms", (json_int_t)(time_mono_ms() - u->t_open));
+	metrics_count(u->agent, u->kind == UPDATE_PUSH ? "update" :
+	    u->kind == UPDATE_BACK ? "rollback" : "recover", result);
 	if (o == NULL || history_append(u->agent->store, o) == -1)
 		log_warnx("write history of %s", u->agent->conf->name);
 }
@@ -275,6 +277,7 @@ update_end(struct update *u)
 	}
 	u->caller = NULL;
 	u->answer = NULL;
+	metrics_phases(u);
 	update_setstate(u, UPDATE_IDLE);
 	update_release(u);
 	if (c != NULL)

@@ -46,6 +46,7 @@
 #include "imsg.h"
 #include "imsgev.h"
 #include "log.h"
+#include "pemdate.h"
 #include "proto.h"
 #include "util.h"
 #include "version.h"
@@ -488,6 +489,22 @@ on_file(void *arg, struct imsg *imsg)
 	return 0;
 }
 
+/* The parent, who parses none, keeps when they end. */
+static void
+send_dates(const struct sequence *s)
+{
+	struct msg_probe_cert	 m;
+
+	m.id = s->id;
+	for (m.which = 0; m.which < PROBEFILE_KEY; m.which++) {
+		m.expires = pem_expires(s->files[m.which].data,
+		    s->files[m.which].len, 0);
+		if (m.expires != -1 && imsgev_compose(&probe.iev,
+		    IMSG_PROBE_CERT, -1, &m, sizeof(m)) == -1)
+			log_warnx("tell a date of probe %u", s->id);
+	}
+}
+
 static int
 on_go(void *arg, struct imsg *imsg)
 {
@@ -504,6 +521,7 @@ on_go(void *arg, struct imsg *imsg)
 	s->began = time_mono_ms();
 	if (s->bad[0] == '\0' && s->target.kind == HEALTH_HTTPS)
 		seq_tls(s);
+	send_dates(s);
 	seq_forget_files(s);
 	if (s->bad[0] != '\0') {
 		/* Not the service's fault, and no attempt can heal it. */
