@@ -55,7 +55,8 @@ PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/contain.o updaterd/parent/control.o \
 		updaterd/parent/death.o updaterd/parent/describe.o \
 		updaterd/parent/dump.o updaterd/parent/expand.o \
-		updaterd/parent/expiry.o updaterd/parent/health.o \
+		updaterd/parent/expiry.o updaterd/parent/guard.o \
+		updaterd/parent/health.o \
 		updaterd/parent/history.o updaterd/parent/instance.o \
 		updaterd/parent/intent.o updaterd/parent/journal.o \
 		updaterd/parent/launch.o updaterd/parent/listen.o \
@@ -65,19 +66,23 @@ PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/ops.o \
 		updaterd/parent/parent.o updaterd/parent/prepare.o \
 		updaterd/parent/probing.o updaterd/parent/prom.o \
-		updaterd/parent/promote.o updaterd/parent/push.o \
-		updaterd/parent/reap.o updaterd/parent/receive.o \
-		updaterd/parent/record.o updaterd/parent/recover.o \
-		updaterd/parent/release.o updaterd/parent/request.o \
+		updaterd/parent/promote.o updaterd/parent/publish.o \
+		updaterd/parent/push.o updaterd/parent/reap.o \
+		updaterd/parent/receive.o updaterd/parent/record.o \
+		updaterd/parent/recover.o updaterd/parent/release.o \
+		updaterd/parent/request.o updaterd/parent/rights.o \
+		updaterd/parent/s6.o updaterd/parent/s6look.o \
+		updaterd/parent/s6scan.o updaterd/parent/scandir.o \
 		updaterd/parent/scrape.o updaterd/parent/sdnotify.o \
-		updaterd/parent/service.o \
+		updaterd/parent/service.o updaterd/parent/slot.o \
 		updaterd/parent/staging.o updaterd/parent/status.o \
-		updaterd/parent/store.o updaterd/parent/task.o \
-		updaterd/parent/tree.o updaterd/parent/trust.o \
+		updaterd/parent/store.o updaterd/parent/svstat.o \
+		updaterd/parent/task.o updaterd/parent/tree.o \
+		updaterd/parent/trial.o updaterd/parent/trust.o \
 		updaterd/parent/update.o \
 		updaterd/parent/users.o updaterd/parent/utf8.o \
 		updaterd/parent/verdict.o updaterd/parent/walk.o \
-		updaterd/parent/worker.o
+		updaterd/parent/withdraw.o updaterd/parent/worker.o
 
 NET=		updaterd/net/addr.o updaterd/net/api.o updaterd/net/body.o \
 		updaterd/net/conn.o updaterd/net/http.o updaterd/net/json.o \

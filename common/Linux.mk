@@ -30,7 +30,8 @@ OS_OBJS=	common/compat/beneath-linux.o common/compat/beneath-walk.o \
 		common/compat/contain-linux.o common/compat/dirwatch-linux.o \
 		common/compat/landlock-linux.o \
 		common/compat/osproc-linux.o common/compat/pidwatch-linux.o \
-		common/compat/sandbox-linux.o common/compat/seccomp-linux.o
+		common/compat/sandbox-linux.o common/compat/scanmount-linux.o \
+		common/compat/seccomp-linux.o
 # For the tests: what watches system calls, and runs out of memory.
 OS_FAULT=	regress/fault/clockstep regress/fault/confine \
 		regress/fault/liar regress/fault/nomem regress/fault/suid \

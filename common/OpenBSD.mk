@@ -25,5 +25,6 @@ OS_OBJS=	common/compat/beneath-openbsd.o common/compat/beneath-walk.o \
 		common/compat/dirwatch-openbsd.o \
 		common/compat/osproc-openbsd.o \
 		common/compat/pidwatch-openbsd.o \
-		common/compat/sandbox-openbsd.o
+		common/compat/sandbox-openbsd.o \
+		common/compat/scanmount-openbsd.o
 OS_FUZZLIBS=	${OS_LIBS}

@@ -74,7 +74,7 @@ enum upd_op {
 	OP_START,		/* arg: service */
 	OP_STOP,
 	OP_RESTART,
-	OP_CONFIRM,		/* not built yet */
+	OP_CONFIRM,		/* agent, arg: release id or "" */
 	/* control socket only from here on */
 	OP_HISTORY,		/* agent; answer: {"history":[..]} */
 	OP_RELOAD,

@@ -32,6 +32,7 @@ p.add_argument("--put", action="store_true")
 p.add_argument("--ndjson", action="store_true")
 p.add_argument("--raw", help="send this file as the whole request")
 p.add_argument("--raw-pause", type=float, default=0, help="seconds a byte")
+p.add_argument("--target", default="/update", help="path")
 p.add_argument("--source", default="", help="local address")
 p.add_argument("--idle", type=int, default=0,
                help="open so many connections, print `open', wait for EOF "
@@ -83,7 +84,7 @@ def fields():
 def request():
     data, values, order = fields()
     head = ["Host: 127.0.0.1:%d" % a.port]
-    target = "/update"
+    target = a.target
     if a.put:
         target += "?" + "&".join("%s=%s" % (k, v.decode())
                                  for k, v in values.items() if v)

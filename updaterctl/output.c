@@ -128,7 +128,7 @@ history_row(struct table *t, const json_t *h)
 	enum tone	 tone = TONE_PLAIN;
 
 	if (strcmp(result, "failed") == 0 || (strcmp(result, "rolled_back")
-	    == 0 && strcmp(js_text(h, "event"), "update") == 0))
+	    == 0 && strcmp(js_text(h, "event"), "rollback") != 0))
 		tone = TONE_BAD;
 	text_when(js_str(h, "time"), "%Y-%m-%d %H:%M", when, sizeof(when));
 	history_word(h, word, sizeof(word));
@@ -252,6 +252,22 @@ put_body(struct screen *s, const char *body)
 	put_wrapped(s, DETAIL_INDENT + 4, TONE_PLAIN, body);
 }
 
+/* It may still go back by itself. */
+static void
+put_trial(struct screen *s, const json_t *json)
+{
+	json_int_t	 confirm = js_int(json, "confirm", 0);
+	json_int_t	 probation = js_int(json, "probation", 0);
+
+	if (confirm > 0)
+		fprintf(s->f, "%*sgoes back unless it is confirmed within %"
+		    JSON_INTEGER_FORMAT " s\n", DETAIL_INDENT, "", confirm);
+	if (probation > 0)
+		fprintf(s->f, "%*sgoes back if it fails within %"
+		    JSON_INTEGER_FORMAT " s (probation)\n", DETAIL_INDENT, "",
+		    probation);
+}
+
 void
 output_result(struct screen *s, const json_t *json)
 {
@@ -268,6 +284,8 @@ output_result(struct screen *s, const json_t *json)
 		word = "updated to";
 	else if (strcmp(status, "rolled_back") == 0)
 		word = "rolled back to";
+	else if (strcmp(status, "confirmed") == 0)
+		word = "confirmed:";
 	if (word == NULL || !json_is_object(r)) {
 		put_text(s, TONE_PLAIN, status[0] != '\0' ? status : "done");
 		if (js_text(json, "detail")[0] != '\0') {
@@ -283,6 +301,7 @@ output_result(struct screen *s, const json_t *json)
 	fputc('\n', s->f);
 	put_timings(s, json_object_get(json, "timings"));
 	put_body(s, js_text(json, "probe"));
+	put_trial(s, json);
 }
 
 void

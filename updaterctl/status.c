@@ -114,6 +114,31 @@ put_release(struct screen *s, const char *name, enum tone tone,
 	}
 }
 
+/* A release that may still go back by itself. */
+static void
+put_trial(struct screen *s, const json_t *a)
+{
+	const json_t	*t = json_object_get(a, "trial");
+	json_int_t	 confirm = js_int(t, "confirm", 0);
+	json_int_t	 probation = js_int(t, "probation", 0);
+	char		 left[32];
+
+	if (confirm > 0) {
+		text_duration((int64_t)confirm, left, sizeof(left));
+		label(s, "on trial");
+		put_text(s, TONE_BAD, "to be confirmed within ");
+		put_text(s, TONE_BAD, left);
+		fprintf(s->f, ": updaterctl confirm ");
+		put_text(s, TONE_PLAIN, js_str(a, "name"));
+		fputc('\n', s->f);
+	}
+	if (probation > 0) {
+		text_duration((int64_t)probation, left, sizeof(left));
+		label(s, confirm > 0 ? "" : "on trial");
+		fprintf(s->f, "probation, %s left\n", left);
+	}
+}
+
 static void
 put_space(struct screen *s, const json_t *a)
 {
@@ -319,6 +344,7 @@ put_agent(struct screen *s, const json_t *a)
 		label(s, "release");
 		fprintf(s->f, "none yet: push one\n");
 	}
+	put_trial(s, a);
 	put_release(s, "previous", TONE_PLAIN, json_object_get(a, "previous"));
 	put_release(s, "failed", TONE_BAD, json_object_get(a, "failed"));
 	/* That of the release above is there already. */

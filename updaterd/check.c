@@ -37,12 +37,10 @@ struct check {
  */
 static const enum conf_key	 unbuilt[] = {
 	KEY_SELF,
-	KEY_PROBATION,
 	KEY_HOME,
 	KEY_PROFILES,		/* with its marker */
 	KEY_RUNTIME_FILES,
 	KEY_RECONCILE_LOG,
-	KEY_SUPERVISE_S6,
 	KEY_SUPERVISE_SYSTEMD,
 	KEY_SUPERVISE_RCCTL,
 	KEY_ENABLED
@@ -252,6 +250,37 @@ check_unique(struct check *c, const struct service_conf *s)
 }
 
 static void
+check_s6(struct check *c, const struct service_conf *s)
+{
+	const struct service_conf	*other;
+	const struct agent_conf		*a;
+	const char			*name;
+	size_t				 i;
+
+	if (s->supervisor != SUPERVISE_S6)
+		return;
+	check_path(c, s->lines, KEY_SUPERVISE_S6, s->scandir);
+	for (i = 0; i < s->scan_static.n; i++) {
+		name = s->scan_static.v[i];
+		if (name[0] == '\0' || name[0] == '.' ||
+		    strchr(name, '/') != NULL)
+			ERROR(c, s->lines[KEY_SUPERVISE_S6], "static: "
+			    "\"%.64s\" is not the name of a slot", name);
+		TAILQ_FOREACH(a, &c->conf->agents, entry)
+			TAILQ_FOREACH(other, &a->services, entry)
+				if (strcmp(other->name, name) == 0)
+					ERROR(c, s->lines[KEY_SUPERVISE_S6],
+					    "static: \"%.64s\" is a service "
+					    "of updaterd's, on %s", name,
+					    lex_where(other->line, s->line));
+	}
+	if (s->lines[KEY_LOG_SIZE] != 0 && (s->log_size < S6LOG_SIZE_MIN ||
+	    s->log_size > S6LOG_SIZE_MAX))
+		ERROR(c, s->lines[KEY_LOG_SIZE], "log: s6-log takes a size "
+		    "of 4K to 255M");
+}
+
+static void
 check_service(struct check *c, const struct service_conf *s)
 {
 	const struct config	*conf = c->conf;
@@ -279,7 +308,7 @@ check_service(struct check *c, const struct service_conf *s)
 	check_path(c, s->lines, KEY_HOME, s->home);
 	check_path(c, s->lines, KEY_PROFILES, s->profiles);
 	check_path(c, s->lines, KEY_RECONCILE_LOG, s->reconcile_log);
-	check_path(c, s->lines, KEY_SUPERVISE_S6, s->scandir);
+	check_s6(c, s);
 	if (s->backmax_ms < s->backoff_ms)
 		ERROR(c, s->lines[s->lines[KEY_BACKMAX] != 0 ? KEY_BACKMAX :
 		    KEY_BACKOFF], "restart: max is less than backoff");

@@ -42,6 +42,8 @@
 #define DEF_LOG_SIZE	(1024 * 1024)
 #define DEF_LOG_KEEP	4
 #define PERMANENT_MAX	16
+#define S6LOG_SIZE_MIN	4096		/* bytes, of s6-log(8) */
+#define S6LOG_SIZE_MAX	268435455
 
 /*
  * A line number as kept below: the line, and above it the number of the
@@ -143,7 +145,7 @@ struct service_conf {
 	char		*marker;
 	struct args	 runtime_files;
 	char		*reconcile_log;
-	enum supervisor	 supervisor;
+	enum supervisor	 supervisor;	/* s6 is built */
 	char		*scandir;	/* s6 */
 	char		*scan_owner;	/* s6 */
 	int		 scan_mount;	/* s6: mount the tmpfs ourselves */
@@ -170,8 +172,7 @@ struct agent_conf {
 	int		 line;
 	int		 damaged;	/* a line in it was not understood */
 	int		 lines[KEY__MAX];	/* where each was set */
-
-	uint32_t	 probation_ms;	/* refused until built */
+	uint32_t	 probation_ms;	/* 0: none */
 };
 TAILQ_HEAD(agent_confs, agent_conf);
 

@@ -13,6 +13,7 @@
  *	never-answer	accept, and say nothing
  *	slow-start=MS	begin to listen after so long
  *	crash-after=MS	abort after so long
+ *	sick-after=MS	then every health check is answered 500
  *	ignore-term	ignore SIGTERM
  *	child		a child of the same group that ignores SIGTERM
  *	chatter=N	N lines of 64 bytes on standard error at the start
@@ -59,6 +60,7 @@ struct behaviour {
 	int	 child;
 	long	 slow_start;		/* milliseconds */
 	long	 crash_after;		/* milliseconds */
+	long	 sick_after;		/* milliseconds */
 	long	 chatter;		/* lines */
 };
 
@@ -68,6 +70,7 @@ struct client {
 };
 
 static char version[64] = "none";
+static long long started;		/* microseconds */
 
 static long long
 now_us(void)
@@ -148,6 +151,8 @@ read_behaviour(struct behaviour *b)
 			b->slow_start = value(line);
 		else if (strncmp(line, "crash-after=", 12) == 0)
 			b->crash_after = value(line);
+		else if (strncmp(line, "sick-after=", 11) == 0)
+			b->sick_after = value(line);
 		else if (strncmp(line, "chatter=", 8) == 0)
 			b->chatter = value(line);
 		else if (line[0] != '\0' && strcmp(line, "good") != 0)
@@ -276,6 +281,7 @@ answer(struct client *c, const struct behaviour *b, int dir)
 	char	 req[4096], name[128], out[512], body[160];
 	size_t	 len = 0;
 	ssize_t	 n;
+	int	 bad;
 
 	for (;;) {
 		n = client_read(c, req + len, sizeof(req) - 1 - len);
@@ -292,14 +298,16 @@ answer(struct client *c, const struct behaviour *b, int dir)
 		send_file(c, dir, name);
 		return;
 	}
+	bad = b->answer_500 || (b->sick_after != 0 &&
+	    now_us() - started > b->sick_after * 1000LL);
 	snprintf(body, sizeof(body), "{\"status\":\"%s\",\"version\":\"%s\"}",
-	    b->answer_500 ? "broken" : "ok", version);
-	if (b->answer_500)
+	    bad ? "broken" : "ok", version);
+	if (bad)
 		fprintf(stderr, "agent: error: cannot open database\n");
 	snprintf(out, sizeof(out), "HTTP/1.1 %s\r\n"
 	    "Content-Type: application/json\r\nContent-Length: %zu\r\n"
 	    "Connection: close\r\n\r\n%s",
-	    b->answer_500 ? "500 Internal Server Error" : "200 OK",
+	    bad ? "500 Internal Server Error" : "200 OK",
 	    strlen(body), body);
 	client_write(c, out, strlen(out));
 }
@@ -415,9 +423,9 @@ main(int argc, char **argv)
 	struct behaviour b;
 	struct tls	*ctx = NULL;
 	const char	*cert = NULL, *key = NULL, *ca = NULL;
-	long long	 start = now_us();
 	int		 ch, dir = -1, http = 0, lfd, port = 0;
 
+	started = now_us();
 	while ((ch = getopt_long(argc, argv, "", opts, NULL)) != -1) {
 		switch (ch) {
 		case 'p':
@@ -446,7 +454,7 @@ main(int argc, char **argv)
 		}
 	}
 	read_behaviour(&b);
-	fprintf(stderr, "agent: start %s at %lld us\n", version, start);
+	fprintf(stderr, "agent: start %s at %lld us\n", version, started);
 	begin(&b);
 	if (!http) {
 		if (cert == NULL || key == NULL || ca == NULL)

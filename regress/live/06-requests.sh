@@ -45,7 +45,7 @@ is "$(request -F sha=x -F "tarball=@$T/r1.tgz" \
     "https://127.0.0.1:$PORT/update")" 400 "no digest"
 is "$(request -F sha=../x -F "tarball=@$T/r1.tgz" \
     "https://127.0.0.1:$PORT/update")" 400 "a sha that is a path"
-is "$(push r1 -F confirm=10)" 501 "what is not built says so"
+is "$(push r1 -F confirm=soon)" 400 "no number of seconds"
 t "nothing of these is left" wait_for 10 clean_staging
 is "$(serving)" r1 "and the service was not touched"
 

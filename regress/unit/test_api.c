@@ -59,8 +59,10 @@ routes(void **state)
 		    ROUTE_OP, OP_START, "a" },
 		{ "POST", "/services/a/restart", ROUTE_FOUND, ROLE_CONTROL,
 		    ROUTE_OP, OP_RESTART, "a" },
-		{ "POST", "/confirm", ROUTE_FOUND, ROLE_PUSH, ROUTE_NOTBUILT,
+		{ "POST", "/confirm", ROUTE_FOUND, ROLE_PUSH, ROUTE_OP,
 		    OP_CONFIRM, "" },
+		{ "POST", "/agents/a/confirm", ROUTE_FOUND, ROLE_PUSH,
+		    ROUTE_OP, OP_CONFIRM, "a" },
 		{ "POST", "/update-self", ROUTE_FOUND, ROLE_SELF,
 		    ROUTE_NOTBUILT, 0, "" },
 		{ "DELETE", "/releases", ROUTE_NOMETHOD, 0, 0, 0, "GET" },
@@ -171,8 +173,12 @@ options(void **state)
 	memset(&o, 0, sizeof(o));
 	assert_int_equal(option_query(&o, NULL, why, sizeof(why)), UPD_OK);
 	assert_int_equal(option_query(&o, "", why, sizeof(why)), UPD_OK);
-	assert_int_equal(option_set(&o, "confirm", "10", why, sizeof(why)),
-	    UPD_ENOTBUILT);
+	assert_int_equal(option_set(&o, "confirm", "86400", why, sizeof(why)),
+	    UPD_OK);
+	assert_int_equal(o.confirm, 86400);
+	assert_int_equal(option_set(&o, "confirm", "1", why, sizeof(why)),
+	    UPD_EBADREQ);
+	assert_int_equal(o.confirm, 86400);
 	assert_int_equal(option_set(&o, "other", "10", why, sizeof(why)),
 	    UPD_EBADREQ);
 	assert_non_null(strstr(why, "\"other\""));
@@ -185,6 +191,8 @@ bad_options(void **state)
 		"sha=a/b", "sha=a%20b", "sha=%00", "sha=%", "sha=%2",
 		"sha256=12", "sha256=x123456789abcdefabcdef0123456789"
 		    "0123456789abcdef0123456789abcdef",
+		"confirm=86401", "confirm=-1", "confirm=1s", "confirm=0x1",
+		"confirm=4294967297", "confirm=true", "confirm=%201",
 		"force=yes", "force=TRUE", "dry_run=2", "sha=a&sha=",
 		"=x", "sha", "sha=a&x=y", "force=true&force=true",
 		"sha=012345678901234567890123456789012345678901234567890123456"

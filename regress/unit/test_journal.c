@@ -81,6 +81,22 @@ static const struct journal sample = {
 	.started_at = 1795312195123456
 };
 
+static const struct journal on_trial = {
+	.phase = JOURNAL_TRIAL,
+	.to = "20261122T014955Z-b",
+	.from = "20261122T014954Z-a",
+	.from_prev = "20261122T014953Z-c",
+	.by = "updater-master",
+	.started_at = 1795312195123456,
+	.confirm_ms = 86400000,
+	.probation_ms = 1,
+	.confirm_at = 1ULL << 52,
+	.probation_at = 1,
+	.boot = "0b6ff3a1-6b3c-4b0c-8d53-0a3b3c6a7a10",
+	.at_rest = 1,
+	.outages = 1
+};
+
 static void
 journal_comes_back(void **state)
 {
@@ -91,6 +107,10 @@ journal_comes_back(void **state)
 	memset(&j, 0xff, sizeof(j));
 	assert_int_equal(journal_read(&s, &j), 1);
 	assert_memory_equal(&j, &sample, sizeof(j));
+	assert_int_equal(journal_write(&s, &on_trial), 0);
+	memset(&j, 0xff, sizeof(j));
+	assert_int_equal(journal_read(&s, &j), 1);
+	assert_memory_equal(&j, &on_trial, sizeof(j));
 	assert_int_equal(journal_remove(&s), 0);
 	assert_int_equal(journal_remove(&s), 0);
 	assert_int_equal(journal_read(&s, &j), 0);
@@ -114,6 +134,9 @@ journal_damaged(void **state)
 		    "\"to\":\"a\"}",
 		"{\"version\":1,\"phase\":\"none\",\"attempts\":0,"
 		    "\"to\":\"a\"}",
+		P "\"to\":\"a\",\"confirm_ms\":-1}",
+		P "\"to\":\"a\",\"confirm_at\":\"1\"}",
+		P "\"to\":\"a\",\"outages\":4294967296}",
 		"{\"version\":1,\"phase\":7,\"attempts\":0,\"to\":\"a\"}",
 		"{\"version\":1,\"phase\":\"promote\",\"attempts\":-1,"
 		    "\"to\":\"a\"}",

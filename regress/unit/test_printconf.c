@@ -147,6 +147,7 @@ test_every_field(void **state)
 	set(&c->control_group, "updater");
 	c->shutdown_keep = 1;
 	c->rate = 0;
+	a->probation_ms = 30000;
 	args_add(&a->install, "sh");
 	args_add(&a->install, "a \"quoted\\\" word");
 	set(&s->user, "agent");
@@ -181,6 +182,7 @@ test_every_field(void **state)
 	has(one, "\trate 0");
 	has(one, "\tinstall { \"sh\" \"a \\\"quoted\\\\\\\" word\" } "
 	    "user \"_updunpack\" timeout 5m");
+	has(one, "\tprobation 30s");
 	has(one, "\t\tgroup \"g\"");
 	has(one, "\t\tgroups { \"h\" }");
 	has(one, "\t\tdirectory \"/d\"");
@@ -211,8 +213,9 @@ test_every_field(void **state)
 static void
 test_not_built(void **state)
 {
-	static const char *const keywords[] = { "self", "probation", "home",
-	    "profiles", "runtime files", "reconcile log", "supervise s6", "enabled if env" };
+	static const char *const keywords[] = { "self", "home", "profiles",
+	    "runtime files", "reconcile log",
+	    "enabled if env" };
 	struct config		*c;
 	struct agent_conf	*a;
 	struct service_conf	*s;
@@ -221,7 +224,6 @@ test_not_built(void **state)
 
 	c = sample(&a, &s);
 	set(&c->self_root, "/opt/updaterd");
-	a->probation_ms = 30000;
 	set(&s->home, "/opt/data");
 	set(&s->profiles, "/opt/data/profiles");
 	set(&s->marker, "SOUL.md");
@@ -237,7 +239,6 @@ test_not_built(void **state)
 
 	text = print(c);
 	has(text, "self {\n\troot \"/opt/updaterd\"\n}");
-	has(text, "\tprobation 30s");
 	has(text, "\t\thome \"/opt/data\"");
 	has(text, "\t\tprofiles \"/opt/data/profiles\" marker \"SOUL.md\"");
 	has(text, "\t\truntime files { \"a.pid\" \"b.json\" }");
@@ -257,7 +258,7 @@ test_not_built(void **state)
 	/* That and nothing else: the grammar takes all of it. */
 	for (p = errors; (p = strchr(p, '\n')) != NULL; p++)
 		lines++;
-	assert_int_equal(lines, 8);
+	assert_int_equal(lines, 6);
 	free(text);
 
 	s->supervisor = SUPERVISE_SYSTEMD;

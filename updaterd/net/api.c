@@ -41,7 +41,15 @@ api_send(struct conn *c, uint32_t type, const void *data, size_t len)
 	return -1;
 }
 
-/* The one option of /rollback, from query or form. */
+/* The option of those routes that have one: the id of a release. */
+static const char *
+arg_name(const struct conn *c)
+{
+	return c->route->op == OP_ROLLBACK ? "to" :
+	    c->route->op == OP_CONFIRM ? "id" : NULL;
+}
+
+/* Take it from query or form. */
 static int
 take_arg(struct conn *c, const char *s, size_t len)
 {
@@ -50,19 +58,20 @@ take_arg(struct conn *c, const char *s, size_t len)
 	int		 r;
 
 	while ((r = query_next(&s, end, name, value)) == 1) {
-		if (strcmp(name, "to") != 0) {
+		if (strcmp(name, arg_name(c)) != 0) {
 			reply_error(c, 400, 0, "unknown option \"%s\"", name);
 			return -1;
 		}
 		if (c->request.arg[0] != '\0') {
-			reply_error(c, 400, 0, "option \"to\" given twice");
+			reply_error(c, 400, 0, "option \"%s\" given twice",
+			    name);
 			return -1;
 		}
 		if (value[0] == '\0')
 			continue;
 		if (!id_isvalid(value)) {
-			reply_error(c, 400, 0, "option \"to\" is not the id "
-			    "of a release");
+			reply_error(c, 400, 0, "option \"%s\" is not the id "
+			    "of a release", name);
 			return -1;
 		}
 		strlcpy(c->request.arg, value, sizeof(c->request.arg));
@@ -89,7 +98,7 @@ content(struct conn *c)
 {
 	const char	*type = http_get(c->head, "content-type");
 
-	if (c->route->op == OP_ROLLBACK && c->content.len > 0) {
+	if (arg_name(c) != NULL && c->content.len > 0) {
 		if (type == NULL || strncasecmp(type, form_type,
 		    sizeof(form_type) - 1) != 0) {
 			reply_error(c, 415, 0, "a body has to be %s",
@@ -105,7 +114,7 @@ content(struct conn *c)
 static void
 begin_op(struct conn *c)
 {
-	if (c->route->op == OP_ROLLBACK && c->head->query != NULL &&
+	if (arg_name(c) != NULL && c->head->query != NULL &&
 	    take_arg(c, c->head->query, strlen(c->head->query)) == -1) {
 		c->close |= has_body(c);
 		return;

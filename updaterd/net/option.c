@@ -8,6 +8,8 @@
 #include "option.h"
 #include "query.h"
 
+#define CONFIRM_MAX	86400	/* seconds; the parent allows as much */
+
 static int
 set_sha(struct options *o, uint32_t arg, const char *s)
 {
@@ -45,10 +47,24 @@ set_flag(struct options *o, uint32_t flag, const char *s)
 	return 0;
 }
 
+/* Seconds; the argument is the most. */
+static int
+set_confirm(struct options *o, uint32_t max, const char *s)
+{
+	uint32_t	 n = 0;
+
+	for (; *s >= '0' && *s <= '9' && n <= max; s++)
+		n = n * 10 + (uint32_t)(*s - '0');
+	if (*s != '\0' || n > max)
+		return -1;
+	o->confirm = n;
+	return 0;
+}
+
 static const struct {
 	const char	*name;
 	int		(*set)(struct options *, uint32_t, const char *);
-	uint32_t	 arg;		/* UPDF_ */
+	uint32_t	 arg;		/* UPDF_, or a limit */
 	const char	*form;		/* what it has to look like */
 } table[] = {
 	{ "sha",	set_sha,	0,
@@ -57,7 +73,8 @@ static const struct {
 	{ "force",	set_flag,	UPDF_FORCE,	"true or false" },
 	{ "dry_run",	set_flag,	UPDF_DRY_RUN,	"true or false" },
 	{ "downgrade",	set_flag,	UPDF_DOWNGRADE,	"true or false" },
-	{ "confirm",	NULL,		0,		NULL }
+	{ "confirm",	set_confirm,	CONFIRM_MAX,
+	    "0 to 86400 seconds" }
 };
 
 enum upd_error
@@ -80,11 +97,6 @@ option_set(struct options *o, const char *name, const char *value, char *why,
 	o->seen |= 1U << i;
 	if (value[0] == '\0')
 		return UPD_OK;
-	if (table[i].set == NULL) {
-		snprintf(why, size, "option \"%s\" is not built into this "
-		    "version of updaterd", name);
-		return UPD_ENOTBUILT;
-	}
 	if (table[i].set(o, table[i].arg, value) == -1) {
 		snprintf(why, size, "option \"%s\" has to be %s", name,
 		    table[i].form);

@@ -14,13 +14,14 @@
 struct options {
 	uint32_t	 flags;			/* UPDF_ */
 	uint32_t	 seen;			/* bit of each option given */
+	uint32_t	 confirm;		/* seconds, 0 not given */
 	char		 sha[UPD_SHA_SIZE];	/* "" not given */
 	char		 sha256[UPD_HEX_SIZE];	/* lower case, "" not given */
 };
 
 /*
  * Set one option from outside.  UPD_OK; UPD_EBADREQ: unknown, given twice
- * or malformed; UPD_ENOTBUILT; the buffer of that size says what.
+ * or malformed; the buffer of that size says what.
  */
 enum upd_error	 option_set(struct options *, const char *, const char *,
 		    char *, size_t);

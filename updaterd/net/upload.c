@@ -251,6 +251,7 @@ upload_done(struct conn *c)
 	memset(&m, 0, sizeof(m));
 	m.id = c->id;
 	m.flags = u->opt.flags;
+	m.confirm = u->opt.confirm;
 	m.bytes = u->bytes;
 	m.received_ms = u->last_ms - u->first_ms;
 	strlcpy(m.sha, u->opt.sha, sizeof(m.sha));

@@ -66,6 +66,8 @@ death_died(struct instance *i)
 	i->due = now + ms;
 	i->drained = 0;
 	i->held = service_isclosing() || agent_isopen(i->agent);
+	if (i->in.exit_kind != EXIT_CODE || i->in.exit_value != EXIT_AGAIN)
+		guard_died(i);
 	death_known(i);
 	i->backend->sweep(i);
 }
@@ -82,6 +84,7 @@ death_parked(struct instance *i)
 	log_warnx("park %s: exit code %d is permanent; start it, or push "
 	    "another release", i->name, i->in.exit_value);
 	i->drained = 0;
+	guard_died(i);
 	death_known(i);
 	i->backend->sweep(i);
 }

@@ -104,6 +104,16 @@ service_json(struct agent *a)
 	return list;
 }
 
+/* Bring what it has written so far into its capture. */
+static void
+take_output(struct instance *i)
+{
+	if (i->backend->output != NULL)
+		i->backend->output(i);
+	else
+		capture_drain(&i->capture);
+}
+
 const char *
 agent_body(struct agent *a)
 {
@@ -122,7 +132,7 @@ agent_tail_clear(struct agent *a)
 
 	TAILQ_FOREACH(i, &a->instances, entry) {
 		/* What is on its way belongs to before, too. */
-		capture_drain(&i->capture);
+		take_output(i);
 		tail_clear(&i->capture.tail);
 	}
 }
@@ -135,7 +145,7 @@ add_tail(struct buf *b, struct instance *i, size_t max)
 	size_t	 len, skip;
 	int	 r;
 
-	capture_drain(&i->capture);
+	take_output(i);
 	if ((data = tail_get(&i->capture.tail, &len)) == NULL)
 		return -1;
 	skip = len > max ? len - max : 0;
@@ -156,7 +166,7 @@ agent_tail(struct agent *a, size_t max)
 
 	memset(&b, 0, sizeof(b));
 	TAILQ_FOREACH(i, &a->instances, entry) {
-		capture_drain(&i->capture);
+		take_output(i);
 		talkers += i->capture.tail.total > 0;
 	}
 	TAILQ_FOREACH(i, &a->instances, entry) {

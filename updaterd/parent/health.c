@@ -36,6 +36,7 @@
 #define WAIT_MIN	10	/* ms between attempts of exec, at first */
 #define WAIT_MAX	1000	/* ms */
 #define WAIT_PROBE	100	/* ms, the probe process is not there */
+#define AGAIN_MS	10000	/* to be healthy again, for one that was */
 #define PROBE_LATE	PATIENCE(5000)	/* ms late: it will not answer */
 #define DATAGRAM_MAX	4096	/* bytes of one notification */
 #define READY_WORD	"READY=1"
@@ -56,7 +57,7 @@ static uint32_t
 remaining(const struct instance *i)
 {
 	uint64_t	 gone = time_mono_ms() - i->health.begin;
-	uint32_t	 within = i->conf->health.within_ms;
+	uint32_t	 within = i->health.within_ms;
 
 	return gone >= within ? 0 : within - (uint32_t)gone;
 }
@@ -110,7 +111,7 @@ health_end(struct instance *i)
 {
 	struct health	*h = &i->health;
 
-	h->pending = 0;
+	h->pending = h->again = 0;
 	evtimer_del(&h->timer);
 	if (h->probe_id != 0)
 		service_getenv()->probe_cancel(h->probe_id);
@@ -166,7 +167,7 @@ none_timer(struct instance *i)
 static void
 notify_begin(struct instance *i)
 {
-	timer(&i->health.timer, i->conf->health.within_ms);
+	timer(&i->health.timer, i->health.within_ms);
 }
 
 static void
@@ -175,7 +176,7 @@ notify_timer(struct instance *i)
 	char	 text[128];
 
 	snprintf(text, sizeof(text), "did not say within %u ms that it is "
-	    "ready", i->conf->health.within_ms);
+	    "ready", i->health.within_ms);
 	health_finish(i, 0, text);
 }
 
@@ -545,6 +546,33 @@ health_begin(struct instance *i)
 	h->pending = 1;
 	h->healthy = -1;
 	strlcpy(h->detail, "not known yet", sizeof(h->detail));
+	h->within_ms = i->conf->health.within_ms;
 	h->begin = time_mono_ms();
 	kinds[h->kind].begin(i);
+}
+
+void
+health_again(struct instance *i)
+{
+	const struct health_conf	*hc = &i->conf->health;
+	struct health			*h = &i->health;
+
+	if (h->pending || hc->kind == HEALTH_NONE || hc->kind == HEALTH_NOTIFY)
+		return;
+	h->kind = hc->kind;
+	h->pending = h->again = 1;
+	/* It has started long ago: it needs no time for that. */
+	h->within_ms = hc->within_ms < AGAIN_MS ? hc->within_ms : AGAIN_MS;
+	if (h->within_ms < hc->timeout_ms)
+		h->within_ms = hc->timeout_ms;
+	h->attempts = 0;
+	h->begin = time_mono_ms();
+	kinds[h->kind].begin(i);
+}
+
+void
+health_letbe(struct instance *i)
+{
+	if (i->health.again)
+		health_end(i);
 }

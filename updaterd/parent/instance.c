@@ -111,6 +111,7 @@ backend_of(enum supervisor s)
 {
 	static const struct backend	*const all[] = {
 		[SUPERVISE_NATIVE] = &native_backend,
+		[SUPERVISE_S6] = &s6_backend,
 	};
 
 	return s < sizeof(all) / sizeof(all[0]) && all[s] != NULL ? all[s] :

@@ -82,7 +82,7 @@ struct backend {
 			    void (*)(void *, const char *), void *);
 	void		(*withdraw)(const struct service_conf *, const char *);
 };
-extern const struct backend	 native_backend;
+extern const struct backend	 native_backend, s6_backend;
 /* That of a configured supervisor. */
 const struct backend		*backend_of(enum supervisor);
 
@@ -114,6 +114,9 @@ struct health {
 	char		*body;		/* malloced, valid UTF-8, or NULL */
 	/* of the check */
 	enum health_kind kind;		/* a reload may change the next one */
+	int		 again;		/* of one that is healthy: the last
+					 * result holds until it is over */
+	uint32_t	 within_ms;	/* for all attempts */
 	uint64_t	 begin;		/* monotonic ms */
 	uint32_t	 probe_id;	/* 0: none with the probe process */
 	uint32_t	 wait_ms;	/* before the next attempt */
@@ -179,6 +182,7 @@ struct instance {
 	int			 held;		/* no restart before verdict */
 	int			 returns;	/* died, and its supervisor is
 						 * going to start it again */
+	uint32_t		 losses;	/* deaths in this probation */
 	struct event		 delay_ev;
 
 	struct event		 gone_ev;	/* leaving, and down: free it */
@@ -270,6 +274,11 @@ void		 health_init(struct instance *);
 /* Begin the check of what was just started; service_checked() follows,
  * never from within. */
 void		 health_begin(struct instance *);
+/* Ask one that is up once more, where its kind can be asked and no check
+ * goes on; service_checked() follows. */
+void		 health_again(struct instance *);
+/* End such a question without a result. */
+void		 health_letbe(struct instance *);
 /* The supervisor was told by the service that it is ready. */
 void		 health_ready(struct instance *);
 /* End it without a result. */
@@ -282,6 +291,10 @@ void		 health_clear(struct instance *);
  * name ("" none). */
 int		 health_prepare(struct instance *, int, uid_t, gid_t, char *,
 		    size_t, char *);
+
+/* guard.c: what happened to an instance; its state is the new one. */
+void		 guard_died(struct instance *);
+void		 guard_checked(struct instance *);
 
 /* native.c: the directory below <run>, made where missing; -1 errno. */
 int		 native_rundir(struct instance *);

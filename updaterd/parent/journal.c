@@ -3,7 +3,8 @@
  *
  * It is replaced whole and durably (file_write): there is the old one, the
  * new one, or none.  Written before the first link moves, removed when the
- * verdict is durable in the release's record; both are fsynced before the
+ * verdict is durable in the release's record and its trial, if it has one,
+ * is over; each is fsynced before the
  * caller goes on, because the next start believes it.  One that does not
  * parse is damage, or another version's: it is put aside as update.json.bad
  * for a person, and recovery goes by the links and records alone.
@@ -33,6 +34,7 @@ static const char *const phasenames[JOURNAL__MAX] = {
 	[JOURNAL_NONE] =	"none",
 	[JOURNAL_PROMOTE] =	"promote",
 	[JOURNAL_PROBE] =	"probe",
+	[JOURNAL_TRIAL] =	"trial",
 	[JOURNAL_ROLLBACK] =	"rollback"
 };
 
@@ -42,6 +44,26 @@ journal_phasename(enum journal_phase phase)
 	if ((unsigned int)phase >= JOURNAL__MAX)
 		return "unknown";
 	return phasenames[phase];
+}
+
+/* Members of the trial into the object.  0, or -1. */
+static int
+put_trial(json_t *o, const struct journal *j)
+{
+	json_t	*t;
+	int	 rv;
+
+	t = json_pack("{s:I, s:I, s:I, s:I, s:o, s:b, s:I}",
+	    "confirm_ms", (json_int_t)j->confirm_ms,
+	    "probation_ms", (json_int_t)j->probation_ms,
+	    "confirm_at", (json_int_t)j->confirm_at,
+	    "probation_at", (json_int_t)j->probation_at,
+	    "boot", record_text(j->boot),
+	    "at_rest", j->at_rest != 0,
+	    "outages", (json_int_t)j->outages);
+	rv = json_object_update(o, t);
+	json_decref(t);
+	return rv;
 }
 
 int
@@ -66,7 +88,8 @@ journal_write(struct store *s, const struct journal *j)
 	    "from_prev", record_text(j->from_prev),
 	    "by", record_text(j->by),
 	    "started_at", (json_int_t)j->started_at);
-	text = o == NULL ? NULL : dump_json(o, JSON_INDENT(2));
+	text = o == NULL || put_trial(o, j) == -1 ? NULL :
+	    dump_json(o, JSON_INDENT(2));
 	if (text == NULL)
 		errno = ENOMEM;
 	else
@@ -91,6 +114,41 @@ get_id(const json_t *o, const char *key, char *id)
 	if (record_get(o, key, id, UPD_ID_SIZE) == -1)
 		return -1;
 	return record_isid(id) ? 0 : -1;
+}
+
+/* A number that may be missing, as in a journal of an earlier version. */
+static int
+get_number(const json_t *o, const char *key, uint64_t max, uint64_t *n)
+{
+	const json_t	*v = json_object_get(o, key);
+
+	*n = 0;
+	if (v == NULL)
+		return 0;
+	if (!json_is_integer(v) || json_integer_value(v) < 0 ||
+	    (uint64_t)json_integer_value(v) > max)
+		return -1;
+	*n = (uint64_t)json_integer_value(v);
+	return 0;
+}
+
+static const char *
+parse_trial(const json_t *o, struct journal *j)
+{
+	uint64_t	 confirm, probation, outages;
+
+	if (get_number(o, "confirm_ms", UINT32_MAX, &confirm) == -1 ||
+	    get_number(o, "probation_ms", UINT32_MAX, &probation) == -1 ||
+	    get_number(o, "outages", UINT32_MAX, &outages) == -1 ||
+	    get_number(o, "confirm_at", INT64_MAX, &j->confirm_at) == -1 ||
+	    get_number(o, "probation_at", INT64_MAX, &j->probation_at) == -1)
+		return "a time of the trial is none";
+	j->confirm_ms = (uint32_t)confirm;
+	j->probation_ms = (uint32_t)probation;
+	j->outages = (uint32_t)outages;
+	j->at_rest = json_is_true(json_object_get(o, "at_rest"));
+	(void)record_get(o, "boot", j->boot, sizeof(j->boot));
+	return NULL;
 }
 
 /* NULL, or what is wrong with it. */
@@ -125,7 +183,7 @@ journal_parse(const json_t *o, struct journal *j)
 		return "an id is none";
 	(void)record_get(o, "by", j->by, sizeof(j->by));
 	j->started_at = json_integer_value(json_object_get(o, "started_at"));
-	return NULL;
+	return parse_trial(o, j);
 }
 
 int

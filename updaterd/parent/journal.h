@@ -1,20 +1,22 @@
 /*
  * The journal of the update in flight, <root>/update.json, and the history
  * beside it.  The journal is written durably before the first link moves
- * and removed when the verdict is durable; its phase tells the next start
- * what to finish or undo.
+ * and removed when the verdict is durable and no trial is open; its phase
+ * tells the next start what to finish or undo.
  */
 #ifndef UPD_JOURNAL_H
 #define UPD_JOURNAL_H
 
 #include <jansson.h>
 
+#include "intent.h"
 #include "release.h"
 
 enum journal_phase {
 	JOURNAL_NONE,
 	JOURNAL_PROMOTE,	/* links may point at either release */
 	JOURNAL_PROBE,		/* links moved, verdict open */
+	JOURNAL_TRIAL,		/* verdict good; it is on trial: trial.c */
 	JOURNAL_ROLLBACK,	/* going back to `from` */
 	JOURNAL__MAX
 };
@@ -29,6 +31,18 @@ struct journal {
 	char		 from_prev[UPD_ID_SIZE];	/* previous before */
 	char		 by[UPD_SUBJECT_SIZE];
 	int64_t		 started_at;	/* wall microseconds */
+
+	/* The trial: what is wanted; once it is open, what was left of it
+	 * when this was written.  ms; 0: none, or no more. */
+	uint32_t	 confirm_ms;
+	uint32_t	 probation_ms;
+	/* JOURNAL_TRIAL: when they end by the monotonic clock (ms) of that
+	 * boot, 0: not. */
+	uint64_t	 confirm_at;
+	uint64_t	 probation_at;
+	char		 boot[BOOT_SIZE];
+	int		 at_rest;	/* the daemon ended in good order */
+	uint32_t	 outages;	/* times the host went down otherwise */
 };
 
 /* Write durably.  0, or -1 with errno. */

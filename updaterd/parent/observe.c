@@ -134,8 +134,6 @@ late(int fd, short what, void *arg)
 	struct instance	*i = arg;
 	char		 text[UPD_TEXT_SIZE];
 
-	if (!i->observed.asked)
-		return;
 	observe_answered(i);
 	if (i->observed.last.text[0] != '\0')
 		strlcpy(text, i->observed.last.text, sizeof(text));
@@ -151,6 +149,7 @@ ask(struct instance *i)
 {
 	char	 text[UPD_TEXT_SIZE] = "";
 
+	i->observed.asked = ASKED_THERE;
 	if (i->backend->start(i, text) == 0)
 		return;
 	observe_answered(i);
@@ -162,7 +161,7 @@ observe_asked(struct instance *i)
 {
 	struct observed	*o = &i->observed;
 
-	o->asked = 1;
+	o->asked = ASKED_HERE;
 	timer(&o->late_ev, LATE_MS);
 	if (o->any && o->settling == SETTLE_NO)
 		ask(i);
@@ -173,7 +172,7 @@ observe_asked(struct instance *i)
 void
 observe_answered(struct instance *i)
 {
-	i->observed.asked = 0;
+	i->observed.asked = ASKED_NO;
 	evtimer_del(&i->observed.late_ev);
 }
 
@@ -214,7 +213,7 @@ settle(struct instance *i, const struct sighting *s)
 		service_wish(i, 0, i->backend->name);
 		if (i->state == SERVICE_STARTING)	/* it waited for this */
 			service_halted(i, -1);
-	} else if (o->asked && !s->up)
+	} else if (o->asked == ASKED_HERE && !s->up)
 		ask(i);
 }
 
@@ -230,7 +229,8 @@ has_ended(const struct instance *i, const struct sighting *s, int first)
 		return !(s->up && s->pid == i->in.pid && is_there(i));
 	if (s->up || first || s->since == 0 || s->since == last->since)
 		return 0;
-	return (i->state == SERVICE_STARTING && i->observed.asked) ||
+	return (i->state == SERVICE_STARTING &&
+	    i->observed.asked == ASKED_THERE) ||
 	    (i->state == SERVICE_BACKOFF && i->returns);
 }
 
@@ -316,7 +316,7 @@ still_down(struct instance *i, const struct sighting *s, int first)
 		if (s->wanted == WANTED_DOWN && !s->ours &&
 		    s->since > i->in.desired_at)
 			halt(i, s);
-		else if (i->observed.asked)
+		else if (i->observed.asked == ASKED_HERE)
 			ask(i);
 		break;
 	case SERVICE_STOPPING:
@@ -347,19 +347,20 @@ static void
 out_of_sight(struct instance *i, const struct sighting *s)
 {
 	struct observed	*o = &i->observed;
-	int		 was = o->last.known;
 
-	if (was)
+	if (o->last.known)
 		log_warnx("lose sight of %s: %s", i->name, s->text[0] != '\0' ?
 		    s->text : "its supervisor does not answer");
 	o->last = *s;
 	o->any = 1;
 	if (o->settling != SETTLE_NO)
 		settle(i, s);
-	else if (o->asked && !was)
+	else if (o->asked == ASKED_HERE)
 		ask(i);
-	if (i->in.running && !is_there(i))
+	if (i->in.running && !is_there(i)) {
+		i->returns = 0;
 		service_exited(i, -1, NULL);
+	}
 	if (i->state == SERVICE_STOPPING && !i->in.running)
 		service_gone(i);
 	else if (i->in.running)

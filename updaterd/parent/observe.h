@@ -50,7 +50,13 @@ struct observed {
 	int		 any;		/* a sighting came */
 	int		 met;		/* ... of one that is known there */
 	struct sighting	 last;
-	int		 asked;		/* a start is to be seen within ... */
+	enum {
+		ASKED_NO,
+		ASKED_HERE,		/* a start waits until it is known what
+					 * became of it before */
+		ASKED_THERE		/* was passed on, and is to be seen
+					 * within ... */
+	}		 asked;
 	struct event	 late_ev;
 	struct event	 look_ev;	/* out of sight: look again */
 	enum {

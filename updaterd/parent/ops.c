@@ -17,6 +17,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "trial.h"
 #include "update.h"
 
 #define HISTORY_LINES	200		/* in one answer */
@@ -121,6 +122,20 @@ op_rollback(struct caller *c, const struct msg_request *m)
 		return;
 	}
 	update_rollback(c, a, m->arg);
+}
+
+static void
+op_confirm(struct caller *c, const struct msg_request *m)
+{
+	struct agent	*a;
+
+	if ((a = op_agent(c, m)) == NULL)
+		return;
+	if (m->arg[0] != '\0' && !id_isvalid(m->arg)) {
+		caller_error(c, UPD_EBADREQ, "id: not a release id");
+		return;
+	}
+	trial_confirm(c, a, m->arg);
 }
 
 /* --- services ------------------------------------------------------- */
@@ -234,7 +249,7 @@ static const struct {
 	[OP_START] =		{ op_service,	1 },
 	[OP_STOP] =		{ op_service,	1 },
 	[OP_RESTART] =		{ op_service,	1 },
-	[OP_CONFIRM] =		{ op_notbuilt,	1 },
+	[OP_CONFIRM] =		{ op_confirm,	1 },
 	[OP_HISTORY] =		{ op_history,	0 },
 	[OP_RELOAD] =		{ op_reload,	1 },
 	[OP_VERBOSE] =		{ op_verbose,	1 },

@@ -26,6 +26,7 @@
 #include "log.h"
 #include "parent.h"
 #include "reap.h"
+#include "trial.h"
 #include "update.h"
 #include "util.h"
 
@@ -85,6 +86,7 @@ agents_configure(void)
 			continue;
 		/* Its services are stopped, and look after themselves. */
 		a->gone = 1;
+		trial_forget(a);
 		service_configure(a);
 		TAILQ_REMOVE(&env->agents, a, entry);
 		store_free(a->store);
@@ -380,6 +382,9 @@ stop_services(void)
 	if (leaving)
 		return;
 	leaving = 1;
+	/* First: that services end now is nothing to a trial. */
+	TAILQ_FOREACH(a, &env->agents, entry)
+		trial_suspend(a);
 	children_stop();
 	service_shutdown(env->conf->shutdown_keep, stopped, NULL);
 	/* That a service is stopped now is no verdict on its release.  Only
@@ -418,6 +423,7 @@ parent_idle(void)
 		return;
 	}
 	recover_next();
+	trial_next();
 	if (reload_wanted && update_current() == NULL) {
 		reload_wanted = 0;
 		if (parent_reload(hup_done, NULL, text) == -1)

@@ -24,6 +24,8 @@ struct agent {
 	struct store		*store;		/* NULL: broken, see text */
 	struct instances	 instances;	/* service.c's */
 	void			*service_priv;	/* service.c's */
+	struct guard		*guard;		/* guard.c's, or NULL */
+	struct trial		*trial;		/* trial.c's, or NULL */
 	int			 gone;		/* no longer configured */
 	char			 text[UPD_TEXT_SIZE];	/* why store is NULL */
 	char			 last_error[UPD_TEXT_SIZE];

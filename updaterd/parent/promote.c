@@ -7,7 +7,8 @@
  *	start, probe	verdict
  *	good		<id>.json says good, a line in the history, journal
  *			removed: durable; answer.  What cannot be recorded
- *			is not good.
+ *			is not good.  A release to be confirmed, or with a
+ *			probation, keeps its journal: trial.c
  *	bad		the old tree is compared with its manifest, journal
  *			ROLLBACK, stop, flip back, start, probe; <id>.json
  *			says failed, history, journal removed; answer
@@ -29,6 +30,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "trial.h"
 #include "update.h"
 #include "utf8.h"
 #include "util.h"
@@ -129,6 +131,7 @@ answer_good(struct update *u)
 	struct store	*s = u->agent->store;
 	struct release	*r = store_current(s), *p = store_previous(s);
 	const char	*word;
+	json_t		*o;
 
 	word = u->kind == UPDATE_PUSH ? "updated" : "rolled_back";
 	log_notice("%s %s to release %s for %s: healthy after %llu ms",
@@ -136,18 +139,27 @@ answer_good(struct update *u)
 	    "roll back" : "recover", u->agent->conf->name, u->rel.id,
 	    u->who.subject, (unsigned long long)(u->t_healthy - u->t_stop));
 	u->agent->last_error[0] = '\0';
-	update_finish(u, 200, json_pack(
-	    "{s:s, s:o, s:o, s:s, s:o, s:I, s:b, s:o}", "status", word,
+	o = json_pack("{s:s, s:o, s:o, s:s, s:o, s:I, s:b, s:o}",
+	    "status", word,
 	    "release", r != NULL ? release_json(s, r) : json_null(),
 	    "previous", p != NULL ? release_json(s, p) : json_null(),
 	    "probe", agent_body(u->agent), "timings", timings(u),
 	    "bytes", (json_int_t)u->bytes, "rolled_back", 0,
-	    "health", u->probe != NULL ? json_incref(u->probe) : json_null()));
+	    "health", u->probe != NULL ? json_incref(u->probe) : json_null());
+	if (o != NULL && trial_confirmleft(u->agent) != 0)
+		json_object_set_new(o, "confirm",
+		    json_integer(trial_confirmleft(u->agent)));
+	if (o != NULL && trial_probationleft(u->agent) != 0)
+		json_object_set_new(o, "probation",
+		    json_integer(trial_probationleft(u->agent)));
+	update_finish(u, 200, o);
 }
 
 static int
 bad_status(const struct update *u, int back)
 {
+	if (u->kind == UPDATE_UNDO)
+		return back ? 200 : 500;
 	return back && u->kind == UPDATE_PUSH ? 409 : 500;
 }
 
@@ -160,6 +172,12 @@ answer_bad(struct update *u, int back)
 	json_t		*d;
 
 	u->rolled_back = back;
+	if (u->kind == UPDATE_UNDO) {
+		log_notice("went back to release %s of %s, which is %shealthy",
+		    u->journal.from, u->agent->conf->name, back ? "" : "not ");
+		update_finish(u, bad_status(u, back), trial_answer(u, back));
+		return;
+	}
 	bad = store_find(s, u->rel.id);
 	log_warnx("release %s of %s is not healthy: %s; %s", u->rel.id,
 	    u->agent->conf->name, u->text, u->journal.from[0] == '\0' ?
@@ -207,12 +225,18 @@ begin_journal(struct update *u)
 	j->phase = JOURNAL_PROMOTE;
 	j->attempts = 0;
 	j->is_rollback = u->kind == UPDATE_BACK;
+	j->confirm_ms = u->confirm * 1000;
+	j->probation_ms = j->is_rollback ? 0 : u->agent->conf->probation_ms;
 	strlcpy(j->to, u->rel.id, sizeof(j->to));
 	strlcpy(j->from, s->current, sizeof(j->from));
 	strlcpy(j->from_prev, s->previous, sizeof(j->from_prev));
 	strlcpy(j->by, u->who.subject, sizeof(j->by));
 	j->started_at = u->since;
-	return journal_write(s, j);
+	if (journal_write(s, j) == -1)
+		return -1;
+	/* It stood where the trial's was. */
+	trial_superseded(u->agent);
+	return 0;
 }
 
 void
@@ -246,7 +270,7 @@ promote_commit(struct update *u)
 		snprintf(text, sizeof(text), "write journal: %s",
 		    strerror(e));
 		/* It may be there all the same, only not durable. */
-		(void)journal_remove(s);
+		(void)trial_restore(u->agent);
 		(void)release_retire(s, r->id);
 		update_fail(u, e == ENOSPC ? UPD_ENOSPACE : UPD_EIO, "%s",
 		    text);
@@ -324,6 +348,7 @@ promote_verdict(void *arg, int healthy, json_t *report)
 {
 	struct update	*u = arg;
 	struct store	*s = u->agent->store;
+	int		 trial;
 
 	u->probe = json_incref(report);
 	u->t_healthy = time_mono_ms();
@@ -333,13 +358,18 @@ promote_verdict(void *arg, int healthy, json_t *report)
 		 * second line, not none. */
 		update_history(u, u->kind == UPDATE_BACK ? "rolled_back" :
 		    "updated", 200);
-		if (journal_remove(s) == -1)
+		trial = trial_begin(u->agent, &u->journal);
+		if (trial == 0 && journal_remove(s) == -1)
 			log_warn("remove journal of %s",
 			    u->agent->conf->name);
-		answer_good(u);
-		return;
-	}
-	if (healthy)	/* nobody may be told what is not on disk */
+		if (trial != -1) {
+			answer_good(u);
+			return;
+		}
+		snprintf(u->text, sizeof(u->text), "release %s is healthy, "
+		    "but its trial cannot be recorded: %s", u->journal.to,
+		    strerror(errno));
+	} else if (healthy)	/* nobody may be told what is not on disk */
 		snprintf(u->text, sizeof(u->text), "release %s is healthy, "
 		    "but that cannot be recorded: %s", u->journal.to,
 		    strerror(errno));
@@ -416,14 +446,22 @@ back_stopped(void *arg)
 }
 
 static void
+back_journal(struct update *u)
+{
+	if (u->journal.phase == JOURNAL_ROLLBACK)
+		return;
+	u->journal.phase = JOURNAL_ROLLBACK;
+	if (journal_write(u->agent->store, &u->journal) == -1)
+		log_warn("write journal of %s", u->agent->conf->name);
+}
+
+static void
 back_stop(struct update *u)
 {
 	update_setstate(u, UPDATE_ROLLBACK);
 	if (u->tail == NULL)
 		u->tail = agent_tail(u->agent, TAIL_BYTES);
-	u->journal.phase = JOURNAL_ROLLBACK;
-	if (journal_write(u->agent->store, &u->journal) == -1)
-		log_warn("write journal of %s", u->agent->conf->name);
+	back_journal(u);
 	agent_stop(u->agent, back_stopped, u);
 }
 
@@ -442,7 +480,8 @@ back_verified(void *arg)
 static void
 go_back(struct update *u)
 {
-	if (u->journal.from[0] == '\0' || u->state != UPDATE_PROBING) {
+	if (u->journal.from[0] == '\0' || (u->state != UPDATE_PROBING &&
+	    u->kind != UPDATE_UNDO)) {
 		back_stop(u);
 		return;
 	}
@@ -452,6 +491,15 @@ go_back(struct update *u)
 		log_warnx("go back all the same: %s", u->damage);
 		back_stop(u);
 	}
+}
+
+/* It runs, and is on trial no more; whatever comes now, it goes. */
+void
+promote_undo(struct update *u)
+{
+	back_journal(u);
+	u->t_stop = time_mono_ms();
+	go_back(u);
 }
 
 /* --- a rollback asked for ------------------------------------------- */
@@ -472,7 +520,7 @@ target_verified(void *arg)
 	if (begin_journal(u) == -1) {
 		snprintf(text, sizeof(text), "write journal: %s",
 		    strerror(errno));
-		(void)journal_remove(u->agent->store);
+		(void)trial_restore(u->agent);
 		refuse_back(u, text);
 		return;
 	}

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "trial.h"
 #include "trust.h"
 #include "update.h"
 #include "util.h"
@@ -61,6 +62,10 @@ update_push(struct caller *c, const char *agent, uint32_t flags,
 
 	if ((a = update_admit(c, agent)) == NULL)
 		goto refused;
+	if (trial_blocks(a, text)) {
+		caller_error(c, UPD_EBUSY, text);
+		goto refused;
+	}
 	u = update_begin(a, UPDATE_PUSH, c, &c->who);
 	u->flags = flags;
 	u->local = input != -1;
@@ -143,6 +148,8 @@ update_done(struct imsgev *iev, const struct msg_update_done *m)
 		return;
 	u->complete = 1;
 	u->flags = (m->flags & ~(uint32_t)UPDF_FINAL);
+	u->confirm = m->confirm < TRIAL_CONFIRM_MAX ? m->confirm :
+	    TRIAL_CONFIRM_MAX;
 	u->bytes = m->bytes;
 	if (m->sha[0] != '\0')
 		strlcpy(u->sha, m->sha, sizeof(u->sha));

@@ -7,6 +7,8 @@
  *	PROMOTE, current old	the flip did not happen: undo
  *	PROMOTE, current new	verdict open: started and probed once more;
  *				a second time it goes back at once
+ *	TRIAL			it goes on (trial.c); or it has lapsed
+ *				meanwhile: go back
  *	ROLLBACK		go on going back
  *
  * Verdicts still open need the one update at a time: they queue here.
@@ -19,6 +21,7 @@
 
 #include "log.h"
 #include "parent.h"
+#include "trial.h"
 #include "update.h"
 #include "util.h"
 
@@ -107,10 +110,34 @@ open_queue(struct agent *a, const struct journal *j)
 	TAILQ_INSERT_TAIL(&queue, v, entry);
 }
 
+/* A release that is on trial.  1 it stays, 0 the journal says ROLLBACK now
+ * and text why. */
+static int
+recover_trial(struct agent *a, struct journal *j, char *text)
+{
+	if (strcmp(a->store->current, j->to) != 0) {
+		record(a, j, "void", "another hand has moved the link "
+		    "current: the trial of the release is over");
+		if (journal_remove(a->store) == -1)
+			log_warn("remove journal of %s", a->conf->name);
+	} else if (trial_resume(a, j, text) == TRIAL_LAPSED) {
+		j->phase = JOURNAL_ROLLBACK;
+		if (journal_write(a->store, j) == -1)
+			log_warn("write journal of %s", a->conf->name);
+		return 0;
+	}
+	retire_new(a, "");
+	service_start_wanted(a);
+	trial_guard(a);
+	store_sweep(a->store, NULL, swept, NULL);
+	return 1;
+}
+
 void
 recover_agent(struct agent *a)
 {
 	struct journal	 j;
+	char		 text[UPD_TEXT_SIZE];
 
 	if (a->store == NULL)
 		return;
@@ -120,6 +147,10 @@ recover_agent(struct agent *a)
 		store_sweep(a->store, NULL, swept, NULL);
 		return;
 	}
+	strlcpy(text, "the way back was cut off and is finished",
+	    sizeof(text));
+	if (j.phase == JOURNAL_TRIAL && recover_trial(a, &j, text))
+		return;
 	if (j.phase == JOURNAL_PROMOTE && j.attempts == 0 &&
 	    strcmp(a->store->current, j.to) == 0) {
 		open_queue(a, &j);
@@ -136,7 +167,7 @@ recover_agent(struct agent *a)
 		undo(a, &j, "the new release was cut off twice before a "
 		    "verdict");
 	} else
-		undo(a, &j, "the way back was cut off and is finished");
+		undo(a, &j, text);
 	retire_new(a, "");
 	store_sweep(a->store, NULL, swept, NULL);
 	agent_stop(a, stopped, a);

@@ -244,6 +244,7 @@ checked(struct instance *i)
 	if (i->verdict != VERDICT_NONE)
 		i->verdict = h->healthy == 1 ? VERDICT_HEALTHY :
 		    VERDICT_FAILED;
+	guard_checked(i);
 	agent_settle(i->agent);
 }
 

@@ -100,6 +100,15 @@ int		 agent_healthy(struct agent *);
  * if none.  Owned by the instance. */
 const char	*agent_body(struct agent *);
 
+/* Watch over a release in its probation, in the place of a watch that is
+ * on: failed(arg, why) once, from the loop, when a required instance that
+ * is wanted up dies too often, for good, or is not healthy.  0, or -1 out
+ * of memory. */
+int		 agent_watch(struct agent *, void (*)(void *, const char *),
+		    void *);
+/* End it, if there is one; failed() is not called. */
+void		 agent_unwatch(struct agent *);
+
 /* JSON array of all instances of an agent, for status: name, state,
  * wanted, since, pid, release, restarts, last exit, health, containment,
  * log. */

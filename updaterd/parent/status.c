@@ -15,6 +15,7 @@
 #include "proto.h"
 #include "reap.h"
 #include "../sandbox.h"
+#include "trial.h"
 #include "update.h"
 #include "util.h"
 #include "version.h"
@@ -94,13 +95,15 @@ status_agent(struct agent *a)
 	o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
 	    "name", a->conf->name, "root", a->conf->root,
 	    "state", u != NULL && u->agent == a ?
-	    update_statename(u->state) : "idle",
+	    update_statename(u->state) : trial_statename(a) != NULL ?
+	    trial_statename(a) : "idle",
 	    "broken", a->store == NULL ? text_or_null(a->text) : json_null(),
 	    "error", text_or_null(a->last_error),
 	    "error_at", a->last_error[0] ? iso_or_null(a->last_error_at) :
 	    json_null(), "services", service_json(a));
 	if (o == NULL || a->store == NULL)
 		return o;
+	json_object_set_new(o, "trial", trial_json(a));
 	json_object_set_new(o, "release", slot_json(a, "active"));
 	json_object_set_new(o, "previous", slot_json(a, "prev"));
 	json_object_set_new(o, "failed", slot_json(a, "failed"));

@@ -24,6 +24,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "trial.h"
 #include "update.h"
 #include "utf8.h"
 #include "util.h"
@@ -151,7 +152,7 @@ busy_text(char *buf, size_t size)
 	snprintf(buf, size, "%s of agent %s by %s%s%s is in flight since %s "
 	    "(%s); try again when it is done",
 	    up.kind == UPDATE_PUSH ? "an update" :
-	    up.kind == UPDATE_BACK ? "a rollback" : "a recovery",
+	    up.kind == UPDATE_RECOVER ? "a recovery" : "a rollback",
 	    up.agent->conf->name, up.who.subject,
 	    up.who.address[0] ? " from " : "", up.who.address, since,
 	    update_statename(up.state));
@@ -221,7 +222,8 @@ update_history(struct update *u, const char *result, int status)
 	o = json_pack("{s:s, s:s, s:s, s:i, s:s*, s:s*, s:s*, s:s*, s:s, s:s,"
 	    " s:s*, s:s*, s:I}", "time", now,
 	    "event", u->kind == UPDATE_PUSH ? "update" :
-	    u->kind == UPDATE_BACK ? "rollback" : "recover",
+	    u->kind == UPDATE_BACK ? "rollback" :
+	    u->kind == UPDATE_UNDO ? "trial" : "recover",
 	    "result", result, "status", status,
 	    "from", u->journal.from[0] ? u->journal.from : NULL,
 	    "to", u->rel.id[0] ? u->rel.id : NULL,
@@ -284,8 +286,10 @@ update_end(struct update *u)
 		caller_reply(c, u->answer_status, answer);
 	else
 		json_decref(answer);
-	/* What keep does not keep goes after the answer. */
-	store_prune(a->store);
+	/* What keep does not keep goes after the answer; but a trial may
+	 * still end with everything as it was. */
+	if (a->trial == NULL)
+		store_prune(a->store);
 	store_sweep(a->store, NULL, swept, NULL);
 	push_next();
 	parent_idle();
@@ -409,7 +413,7 @@ update_rollback(struct caller *c, struct agent *a, const char *id)
 	struct release	*r;
 	char		 text[UPD_TEXT_SIZE];
 
-	if (update_admit(c, a->conf->name) == NULL)
+	if (update_admit(c, a->conf->name) == NULL || trial_back(c, a, id))
 		return;
 	r = id[0] ? store_find(a->store, id) : store_previous(a->store);
 	if (r == NULL) {

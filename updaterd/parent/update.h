@@ -8,6 +8,7 @@
  *	trust.c		whose release it is, and that it is not an old one
  *	prepare.c	STAGED, INSTALLING: seal, install, manifest, dry run
  *	promote.c	VERIFYING, PROMOTING, PROBING, ROLLBACK
+ *	trial.c		what comes behind a good verdict: probation, confirm
  */
 #ifndef UPD_UPDATE_H
 #define UPD_UPDATE_H
@@ -38,6 +39,7 @@ enum update_kind {
 	UPDATE_PUSH,
 	UPDATE_BACK,		/* rollback asked for */
 	UPDATE_RECOVER,		/* verdict was open when we started */
+	UPDATE_UNDO,		/* a release has not stood its trial */
 	UPDATE_KIND__MAX
 };
 
@@ -56,6 +58,7 @@ struct update {
 	uint64_t		 t_stopped;
 	uint64_t		 t_healthy;
 	uint32_t		 flags;		/* UPDF_ */
+	uint32_t		 confirm;	/* seconds, 0: not asked for */
 	uint64_t		 bytes;		/* of the archive */
 	char			 sha[UPD_SHA_SIZE];
 	char			 claimed[UPD_HEX_SIZE];
@@ -171,5 +174,7 @@ void		 prepare_kill(struct update *);
 void		 promote_commit(struct update *);	/* sealed and synced */
 void		 promote_rollback(struct update *, const char *);
 void		 promote_recover(struct update *);
+/* Back to journal.from; u->text says why. */
+void		 promote_undo(struct update *);
 
 #endif

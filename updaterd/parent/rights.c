@@ -1,0 +1,147 @@
+/*
+ * How an unprivileged user may control a slot without being root, and
+ * without being made root by it.
+ *
+ * s6-supervise runs as root and opens files in the slot's supervise/ and
+ * event/ without a thought of links.  So who may make entries there can make
+ * root write to, empty or create any file, unless the file system follows no
+ * links at all.  Hence two layouts, by the file system the slot is in:
+ *
+ *	safe mount	event/ 03730, supervise/ 0755 and supervise/event/
+ *			03730 the user's, control 0660 the user's: s6-svc,
+ *			-svstat, -svok, -svdt, -svwait and -svlisten work
+ *	any other	supervise/ root's 0711, control 0620 root's with the
+ *			user's group: all but s6-svwait and -svlisten
+ *
+ * In a slot that lives the entries are done before supervise/ is opened to
+ * him, and none through a link.
+ */
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "scandir.h"
+
+#include "compat/beneath.h"
+#include "compat/scanmount.h"
+
+#define MODE_EVENT	03730	/* s6's own for an event directory */
+#define MODE_OPEN	0755
+#define MODE_PASS	0711	/* one who knows the name may pass */
+#define MODE_CONTROL	0660
+#define MODE_GROUP	0620	/* the group may write */
+
+static int
+give(int fd, uid_t uid, gid_t gid, mode_t mode)
+{
+	int	 r, saved;
+
+	if (fd == -1)
+		return -1;
+	/* chown(2) first: it may take mode bits away. */
+	r = fchown(fd, uid, gid) == -1 || fchmod(fd, mode) == -1 ? -1 : 0;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return r;
+}
+
+static int
+open_dir(int dirfd, const char *name)
+{
+	return beneath_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+	    0);
+}
+
+/* The directory, made where missing. */
+static int
+give_dir(int dirfd, const char *name, const struct owner *o, mode_t mode)
+{
+	if (mkdirat(dirfd, name, 0700) == -1 && errno != EEXIST)
+		return -1;
+	return give(open_dir(dirfd, name), o->uid, o->gid, mode);
+}
+
+static int
+give_control(int dirfd, uid_t uid, gid_t gid, mode_t mode)
+{
+	struct stat	 st;
+	int		 fd;
+
+	if (mkfifoat(dirfd, "control", 0600) == -1 && errno != EEXIST)
+		return -1;
+	fd = beneath_open(dirfd, "control", O_RDONLY | O_NONBLOCK | O_CLOEXEC,
+	    0);
+	if (fd != -1 && (fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode) ||
+	    st.st_nlink != 1)) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return give(fd, uid, gid, mode);
+}
+
+/* supervise/ in that directory, which is root's. */
+static int
+rights_set(int dirfd, const struct owner *o)
+{
+	struct stat	 st;
+	int		 safe = mount_issafe(dirfd), fd, r;
+
+	if ((fd = open_dir(dirfd, "supervise")) == -1)
+		return -1;
+	if (fstat(fd, &st) == -1 || (st.st_uid != 0 && !(safe &&
+	    st.st_uid == o->uid))) {
+		close(fd);
+		errno = EPERM;
+		return -1;
+	}
+	if (safe && st.st_uid == o->uid) {
+		close(fd);
+		return 0;		/* done, and his since */
+	}
+	if (safe)
+		r = give_control(fd, o->uid, o->gid, MODE_CONTROL) == -1 ||
+		    give_dir(fd, "event", o, MODE_EVENT) == -1 ||
+		    give_dir(dirfd, "event", o, MODE_EVENT) == -1 ? -1 : 0;
+	else
+		r = give_control(fd, 0, o->gid, MODE_GROUP);
+	if (r == -1)
+		close(fd);
+	else if (safe)
+		r = give(fd, o->uid, o->gid, MODE_OPEN);
+	else
+		r = give(fd, 0, 0, MODE_PASS);
+	return r;
+}
+
+int
+rights_seed(int dirfd, const struct owner *o)
+{
+	if (o->uid == 0)
+		return 0;
+	if (mkdirat(dirfd, "supervise", 0700) == -1)
+		return -1;
+	return rights_set(dirfd, o);
+}
+
+int
+rights_grant(int slot, const struct owner *o)
+{
+	int	 log, r, saved;
+
+	if (o->uid == 0)
+		return 0;
+	if (rights_set(slot, o) == -1)
+		return -1;
+	if ((log = open_dir(slot, SLOT_LOG)) == -1)
+		return errno == ENOENT ? 0 : -1;
+	r = rights_set(log, o);
+	saved = errno;
+	close(log);
+	errno = saved;
+	return r;
+}

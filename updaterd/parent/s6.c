@@ -1,0 +1,512 @@
+/*
+ * The supervisor s6: the service runs under s6-supervise, in a slot that
+ * we make in the scan directory of somebody's s6-svscan.
+ *
+ * s6 restarts what dies, and anybody with the right to may start and stop
+ * by s6-svc: what happens is seen (s6look.c) and told to observe.c.  We
+ * tell s6-supervise what we want by a byte in its control FIFO, and keep
+ * the file `down` in agreement with it, for a supervisor that is killed and
+ * comes again.
+ *
+ * A service is stopped, waited for, and started, which takes a few ms; s6's
+ * own restart would wait for a second.  The slot goes through `current` and
+ * is not touched by an update.  The end of updaterd stops nothing here.
+ */
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "expand.h"
+#include "launch.h"
+#include "log.h"
+#include "s6.h"
+#include "util.h"
+
+#include "compat/beneath.h"
+
+#define POLL_MIN	5	/* ms, between looks for a supervisor */
+#define POLL_MAX	100	/* ms */
+#define POLL_END	10000	/* ms; s6-svscan is late by a second at most
+				 * on a machine that is not overloaded */
+#define KILL_EXTRA	3000	/* ms beyond the grace: s6 has not killed it */
+#define LOGDIR_MODE	0750
+
+static void	 poll_begin(struct s6 *);
+
+static void
+timer(struct event *ev, uint32_t ms)
+{
+	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	evtimer_add(ev, &tv);
+}
+
+/* Whose slots are ours: no two daemons have the same. */
+static const char *
+our_mark(void)
+{
+	return service_getenv()->run_path;
+}
+
+/* --- the slot ---------------------------------------------------------- */
+
+/*
+ * The directory for s6-log, for its user, where only root could make it.
+ * Below a directory of somebody else's, or through a link, it is left to
+ * the logger, which is nobody else either.
+ */
+static void
+make_logdir(const char *path, const struct identity *id)
+{
+	const char	*base = strrchr(path, '/') + 1;
+	char		 parent[1024];
+	struct stat	 st;
+	int		 root, fd = -1, dir;
+
+	if ((size_t)snprintf(parent, sizeof(parent), "%.*s",
+	    (int)(base - path - 1), path) >= sizeof(parent) ||
+	    (root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return;
+	fd = beneath_open(root, parent[0] != '\0' ? parent + 1 : ".",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	close(root);
+	if (fd == -1)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_uid == 0 &&
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+	    mkdirat(fd, base, 0700) == 0) {
+		dir = openat(fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+		    O_CLOEXEC);
+		if (dir == -1 || fchown(dir, id->uid, id->gid) == -1 ||
+		    fchmod(dir, LOGDIR_MODE) == -1)
+			log_warn("give %s to %s", path, id->name);
+		if (dir != -1)
+			close(dir);
+	}
+	close(fd);
+}
+
+/* Its environment; malloced, or NULL. */
+static char **
+make_environ(struct instance *i, const struct identity *id,
+    const struct expansion *x)
+{
+	char		 name[UPD_INSTANCE_SIZE + 32];
+	const char	*own[3];
+	int		 n = 0;
+
+	snprintf(name, sizeof(name), "UPDATERD_INSTANCE=%s", i->name);
+	own[n++] = name;
+	if (i->conf->health.kind == HEALTH_NOTIFY)
+		own[n++] = "NOTIFY_FD=3";
+	own[n] = NULL;
+	return environ_make(id, &x->environment, own);
+}
+
+/* How the slot is to be.  0, or -1 with text; slot_free() either way. */
+static int
+render(struct instance *i, int dry, struct slot *slot, char *text)
+{
+	const struct service_conf	*conf = i->conf;
+	struct expansion		 x;
+	struct identity			 id;
+	struct slot_conf		 c;
+	char				 base[1024];
+	int				 r = -1;
+
+	memset(slot, 0, sizeof(*slot));
+	memset(&c, 0, sizeof(c));
+	memset(&id, 0, sizeof(id));
+	if (instance_expand(i, &x, text) == -1 || identity_lookup(&id,
+	    conf->user, conf->group, &conf->groups, text) == -1)
+		goto done;
+	snprintf(base, sizeof(base), "%s/current", i->agent->conf->root);
+	c.name = i->name;
+	c.mark = our_mark();
+	c.base = base;
+	c.directory = x.directory;
+	c.command = &x.command;
+	c.env = make_environ(i, &id, &x);
+	c.id = &id;
+	c.drop = conf->user != NULL;
+	c.umask = conf->umask;
+	c.rlimits = conf->rlimits;
+	c.nrlimits = conf->nrlimits;
+	c.notify = conf->health.kind == HEALTH_NOTIFY;
+	c.stop_signal = conf->stop_signal;
+	c.stop_ms = conf->stop_ms;
+	c.permanent = conf->permanent;
+	c.npermanent = conf->npermanent;
+	c.log = x.log;
+	c.log_size = conf->log_size;
+	c.log_keep = conf->log_keep;
+	c.applyuidgid = s6_program("s6-applyuidgid");
+	c.s6log = s6_program("s6-log");
+	if (c.env == NULL || slot_render(&c, slot) == -1)
+		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
+	else {
+		if (x.log != NULL && !dry)
+			make_logdir(x.log, &id);
+		r = 0;
+	}
+ done:
+	environ_free(c.env);
+	identity_free(&id);
+	expansion_free(&x);
+	return r;
+}
+
+static enum published
+publish(struct s6 *x, int scan, int down, int dry, char *text)
+{
+	struct slot		 slot;
+	struct publication	 p;
+	enum published		 r = PUBLISHED_FAILED;
+
+	if (render(x->i, dry, &slot, text) == 0) {
+		p.name = x->i->name;
+		p.slot = &slot;
+		p.mark = our_mark();
+		p.owner = x->owner;
+		p.down = down;
+		p.dry = dry;
+		r = slot_publish(scan, &p, text);
+	}
+	slot_free(&slot);
+	if (dry || r == PUBLISHED_FAILED)
+		return r;
+	if (r == PUBLISHED_NEW) {
+		log_info("make slot %s in %s", x->i->name, x->scan->path);
+		if (scandir_rescan(scan, 0) == 0)
+			poll_begin(x);
+	}
+	s6_watch(x);
+	return r;
+}
+
+/* 1 changed, 0 not, -1 with text. */
+static int
+s6_enroll(struct instance *i, int up, int dry, char *text)
+{
+	struct s6	*x = i->priv;
+	struct stat	 st;
+	enum published	 r;
+	int		 scan;
+
+	if (x == NULL) {
+		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
+		return -1;
+	}
+	if (dry && stat(x->scan->path, &st) == -1 && errno == ENOENT)
+		return 1;
+	if ((scan = scan_open(x->scan, !dry, text)) == -1)
+		return -1;
+	r = publish(x, scan, !up, dry, text);
+	close(scan);
+	/* One that must be made anew waits for its next start. */
+	return r == PUBLISHED_FAILED ? -1 : r != PUBLISHED_SAME;
+}
+
+/* --- until it is supervised -------------------------------------------- */
+
+/* Up with it, its logger first.  0, or -1 with errno. */
+static int
+tell_up(int slot)
+{
+	(void)slot_control(slot, 1, "u");
+	return slot_control(slot, 0, "u");
+}
+
+static void
+poll_timer(int nofd, short what, void *arg)
+{
+	struct s6	*x = arg;
+	char		 text[UPD_TEXT_SIZE];
+	int		 scan, slot = -1, listens = 0;
+
+	if ((scan = scan_open(x->scan, 0, text)) != -1) {
+		slot = scandir_slot(scan, x->i->name);
+		close(scan);
+	}
+	if (slot != -1) {
+		listens = slot_issupervised(slot, 0);
+		if (listens && x->starting)
+			x->starting = tell_up(slot) == -1;
+		close(slot);
+	}
+	if (!listens && time_mono_ms() < x->poll_end) {
+		timer(&x->poll_ev, x->poll_ms);
+		x->poll_ms = x->poll_ms * 2 < POLL_MAX ? x->poll_ms * 2 :
+		    POLL_MAX;
+		return;
+	}
+	x->late = !listens;
+	if (x->late)
+		log_warnx("wait for s6-svscan on %s: it does not supervise "
+		    "%s; it takes so many services only, see its -c",
+		    x->scan->path, x->i->name);
+	s6_look(x->i);
+}
+
+static void
+poll_begin(struct s6 *x)
+{
+	x->poll_ms = POLL_MIN;
+	x->poll_end = time_mono_ms() + POLL_END;
+	timer(&x->poll_ev, 0);
+}
+
+/* --- start and stop ---------------------------------------------------- */
+
+static void
+withdrawn(void *arg)
+{
+	struct instance	*i;
+	struct s6	*x;
+
+	/* It may have gone meanwhile. */
+	TAILQ_FOREACH(i, &all_instances, all)
+		if (i->priv == arg)
+			break;
+	if (i == NULL || (x = i->priv)->starting == 0)
+		return;
+	x->starting = 0;
+	if (i->state == SERVICE_STARTING)
+		observe_asked(i);
+}
+
+static int
+s6_start(struct instance *i, char *text)
+{
+	struct s6	*x = i->priv;
+	enum published	 r;
+	int		 scan, slot = -1, ok = -1;
+
+	if (x == NULL) {
+		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
+		return -1;
+	}
+	evtimer_del(&x->kill_ev);
+	if ((scan = scan_open(x->scan, 1, text)) == -1)
+		return -1;
+	r = publish(x, scan, 0, 0, text);
+	if (r == PUBLISHED_REBUILD) {
+		/* It gets a logger, or loses it. */
+		dirwatch_del(x->watch);
+		x->watch = NULL;
+		x->starting = 1;
+		ok = slot_withdraw(scan, i->name, withdrawn, x);
+	} else if (r != PUBLISHED_FAILED &&
+	    (slot = scandir_slot(scan, i->name)) != -1) {
+		ok = slot_setdown(slot, 0);
+		if (ok == 0 && tell_up(slot) == -1) {
+			x->starting = 1;
+			ok = scandir_rescan(scan, 0);
+			poll_begin(x);
+		} else if (ok == 0)
+			s6_look(i);
+	}
+	if (ok == -1 && x->starting)
+		snprintf(text, UPD_TEXT_SIZE, "s6-svscan does not run on %s; "
+		    "it is started with it", x->scan->path);
+	else if (ok == -1 && r != PUBLISHED_FAILED)
+		snprintf(text, UPD_TEXT_SIZE, "cannot use the slot %s: %s",
+		    i->name, strerror(errno));
+	if (ok == -1) {
+		x->starting = 0;
+		evtimer_del(&x->poll_ev);
+	}
+	if (slot != -1)
+		close(slot);
+	close(scan);
+	return ok;
+}
+
+static void
+kill_timer(int nofd, short what, void *arg)
+{
+	struct s6	*x = arg;
+	char		 text[UPD_TEXT_SIZE];
+	int		 scan, slot;
+
+	if (x->i->state != SERVICE_STOPPING)
+		return;
+	log_notice("kill %s: not stopped within %u ms", x->i->name,
+	    x->i->stop_ms);
+	if ((scan = scan_open(x->scan, 0, text)) != -1) {
+		slot = scandir_slot(scan, x->i->name);
+		if (slot == -1 || slot_control(slot, 0, "k") == -1)
+			(void)observe_kill(x->i, SIGKILL);
+		if (slot != -1)
+			close(slot);
+		close(scan);
+	}
+	s6_look(x->i);
+}
+
+static void
+s6_stop(struct instance *i)
+{
+	struct s6	*x = i->priv;
+	char		 text[UPD_TEXT_SIZE];
+	int		 scan, slot = -1;
+
+	if (x == NULL)
+		return;
+	x->starting = 0;
+	evtimer_del(&x->poll_ev);
+	if ((scan = scan_open(x->scan, 0, text)) != -1) {
+		slot = scandir_slot(scan, i->name);
+		close(scan);
+	}
+	if (slot != -1 && slot_setdown(slot, 1) == -1)
+		log_warn("keep %s down", i->name);
+	/* Past a supervisor that has gone. */
+	if (slot == -1 || slot_control(slot, 0, "d") == -1)
+		(void)observe_kill(i, i->stop_signal);
+	if (slot != -1)
+		close(slot);
+	timer(&x->kill_ev, i->stop_ms + KILL_EXTRA);
+	s6_look(i);
+}
+
+/* --- its life ---------------------------------------------------------- */
+
+static enum attach_result
+s6_attach(struct instance *i)
+{
+	struct identity	 id;
+	struct s6	*x;
+	char		 text[UPD_TEXT_SIZE] = "";
+
+	if ((x = calloc(1, sizeof(*x))) == NULL)
+		return ATTACH_LATER;
+	x->i = i;
+	evtimer_set(&x->poll_ev, poll_timer, x);
+	evtimer_set(&x->kill_ev, kill_timer, x);
+	if (identity_lookup(&id, i->conf->scan_owner, NULL, NULL, text) ==
+	    -1)
+		/* Its slot is root's alone; the start says so as well. */
+		log_warnx("give %s to its owner: %s", i->name, text);
+	else {
+		x->owner.uid = id.uid;
+		x->owner.gid = id.gid;
+	}
+	identity_free(&id);
+	if ((x->scan = scan_get(i->conf, &x->owner)) == NULL) {
+		free(x);
+		return ATTACH_LATER;
+	}
+	TAILQ_INSERT_TAIL(&x->scan->slots, x, entry);
+	i->priv = x;
+	return ATTACH_LATER;
+}
+
+static void
+s6_rest(struct instance *i)
+{
+	struct s6	*x = i->priv;
+
+	if (x != NULL)
+		evtimer_del(&x->kill_ev);
+}
+
+static void
+s6_forget(struct instance *i)
+{
+	struct s6	*x = i->priv;
+	char		 text[UPD_TEXT_SIZE];
+	int		 scan;
+
+	if (x == NULL)
+		return;
+	i->priv = NULL;
+	if ((scan = scan_open(x->scan, 0, text)) != -1) {
+		if (slot_ismine(scan, i->name, our_mark()) &&
+		    slot_withdraw(scan, i->name, NULL, NULL) == -1)
+			log_warn("remove slot of %s", i->name);
+		close(scan);
+	}
+	s6_look_end(x);
+	evtimer_del(&x->poll_ev);
+	evtimer_del(&x->kill_ev);
+	TAILQ_REMOVE(&x->scan->slots, x, entry);
+	scan_put(x->scan);
+	free(x);
+}
+
+static const char *
+s6_containment(const struct instance *i)
+{
+	return "s6";
+}
+
+/* --- slots without an instance ----------------------------------------- */
+
+static void
+s6_list(const struct service_conf *c, void (*fn)(void *, const char *),
+    void *arg)
+{
+	struct args	 names = { NULL, 0 };
+	struct dirent	*e;
+	DIR		*d;
+	size_t		 n;
+	int		 scan;
+
+	if ((scan = open(c->scandir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) ==
+	    -1)
+		return;
+	if ((d = fdopendir(scan)) == NULL) {
+		close(scan);
+		return;
+	}
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.' &&
+		    slot_ismine(scan, e->d_name, our_mark()))
+			args_add(&names, e->d_name);
+	closedir(d);
+	for (n = 0; n < names.n; n++)
+		fn(arg, names.v[n]);
+	args_free(&names);
+}
+
+static void
+s6_withdraw(const struct service_conf *c, const char *name)
+{
+	char	 text[UPD_TEXT_SIZE];
+	int	 scan;
+
+	if ((scan = scandir_open(c->scandir, 0, text)) == -1) {
+		log_warnx("remove slot %s: %s", name, text);
+		return;
+	}
+	if (slot_withdraw(scan, name, NULL, NULL) == -1)
+		log_warn("remove slot %s of %s", name, c->scandir);
+	close(scan);
+}
+
+const struct backend s6_backend = {
+	.name		= "s6",
+	.foreign	= 1,
+	.attach		= s6_attach,
+	.start		= s6_start,
+	.stop		= s6_stop,
+	.drain		= observe_drain,
+	.sweep		= observe_sweep,
+	.rest		= s6_rest,
+	.forget		= s6_forget,
+	.containment	= s6_containment,
+	.enroll		= s6_enroll,
+	.look		= s6_look,
+	.output		= s6_output,
+	.list		= s6_list,
+	.withdraw	= s6_withdraw,
+};

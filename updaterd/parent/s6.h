@@ -1,0 +1,79 @@
+/*
+ * What the files of the supervisor s6 share.
+ */
+#ifndef UPD_S6_H
+#define UPD_S6_H
+
+#include <sys/types.h>
+#include <sys/queue.h>
+#include <event.h>
+
+#include "instance.h"
+#include "scandir.h"
+
+#include "compat/dirwatch.h"
+
+struct scan;
+struct s6log {
+	ino_t		 ino;		/* of what was read last */
+	off_t		 pos;		/* so far */
+};
+
+/* Of one instance.  The configuration may go before it does: what is
+ * needed to the end is copied. */
+struct s6 {
+	TAILQ_ENTRY(s6)	 entry;		/* in its scan directory */
+	TAILQ_ENTRY(s6)	 turn;		/* waits for its turn to be asked */
+	struct instance	*i;
+	struct scan	*scan;
+	struct owner	 owner;
+	struct dirwatch	*watch;		/* its supervise/, or NULL */
+	struct command	*asking;	/* s6-svstat runs */
+	int		 waiting;	/* in the queue of those to ask for */
+	int		 again;		/* something happened since */
+	int		 starting;	/* a start waits for its supervisor */
+	int		 late;		/* the supervisor does not come */
+	struct event	 poll_ev;	/* is it supervised? */
+	uint32_t	 poll_ms;
+	uint64_t	 poll_end;	/* monotonic ms */
+	struct event	 kill_ev;	/* the grace is over */
+	struct s6log	 log;
+};
+
+/* --- s6scan.c: one scan directory and all that is in it ---------------- */
+
+struct scan {
+	TAILQ_ENTRY(scan) entry;
+	char		*path;
+	int		 mount;
+	TAILQ_HEAD(, s6) slots;
+	struct args	 fixed;		/* names of others' slots */
+	struct owner	 owner;		/* ... are to be controlled by */
+	struct dirwatch	*watch;
+	struct event	 ev;		/* look at those again */
+	uint32_t	 wait_ms;
+	uint64_t	 end;		/* monotonic ms */
+};
+/* That of a service, shared; the owner of static slots is told.  NULL:
+ * out of memory. */
+struct scan	*scan_get(const struct service_conf *, const struct owner *);
+void		 scan_put(struct scan *);	/* one slot less */
+/* Open it; with 1 make and mount what is wanted first, sweep it, and begin
+ * to watch.  -1 with text. */
+int		 scan_open(struct scan *, int, char *);
+/* Give the rights on static slots. */
+void		 scan_grant(struct scan *, int);
+
+/* --- s6look.c: seeing what becomes of it ------------------------------- */
+
+/* Ask s6-svstat; a sighting follows. */
+void		 s6_look(struct instance *);
+void		 s6_look_end(struct s6 *);
+/* Watch it, if it is there and that was not done. */
+void		 s6_watch(struct s6 *);
+/* Bring what its logger has written into the capture. */
+void		 s6_output(struct instance *);
+/* A program of s6's by its whole path; the name itself if it is nowhere. */
+const char	*s6_program(const char *);
+
+#endif

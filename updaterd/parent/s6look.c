@@ -1,0 +1,308 @@
+/*
+ * Seeing what becomes of a slot.
+ *
+ * s6-supervise renames a new status file into supervise/ at each change:
+ * that is the event, and costs nothing while nothing happens.  What it
+ * means is asked of s6-svstat, one child per change and a few at a time.
+ * supervise/ may be its user's, who can make that hang: it has a deadline.
+ *
+ * What the service has written is read from its logger's directory, which
+ * is the user's own: no link is followed there, and only a file of that
+ * user is taken, so that root reads nothing for him.
+ */
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "expand.h"
+#include "launch.h"
+#include "log.h"
+#include "s6.h"
+#include "svstat.h"
+
+#include "compat/beneath.h"
+
+#define ASK_MAX		4	/* s6-svstat at once */
+#define ASK_MS		5000	/* for its answer */
+#define ASK_TAIL	512	/* bytes of it */
+#define READ_MAX	CAPTURE_TAIL	/* bytes of a log */
+
+static TAILQ_HEAD(, s6)	 queue = TAILQ_HEAD_INITIALIZER(queue);
+static int		 asking;
+
+static void	 next(void);
+
+const char *
+s6_program(const char *name)
+{
+	static const char *const dirs[] = { "/command", "/usr/local/bin",
+				    "/usr/bin", "/bin",
+				    "/package/admin/s6/command" };
+	static char		 path[3][64];
+	static int		 turn;
+	char			*p = path[turn];
+	size_t			 n;
+
+	turn = (turn + 1) % 3;
+	for (n = 0; n < sizeof(dirs) / sizeof(dirs[0]); n++) {
+		snprintf(p, sizeof(path[0]), "%s/%s", dirs[n], name);
+		if (access(p, X_OK) == 0)
+			return p;
+	}
+	return name;
+}
+
+/* The slot's directory, or -1. */
+static int
+open_slot(struct s6 *x)
+{
+	char	 text[UPD_TEXT_SIZE];
+	int	 scan, slot;
+
+	if ((scan = scan_open(x->scan, 0, text)) == -1)
+		return -1;
+	slot = scandir_slot(scan, x->i->name);
+	close(scan);
+	return slot;
+}
+
+/* --- its changes ------------------------------------------------------- */
+
+static void
+changed(void *arg)
+{
+	struct s6	*x = arg;
+
+	s6_look(x->i);
+}
+
+void
+s6_watch(struct s6 *x)
+{
+	static int	 said;
+	int		 slot, fd;
+
+	if (x->watch != NULL || (slot = open_slot(x)) == -1)
+		return;
+	fd = beneath_open(slot, "supervise", O_RDONLY | O_DIRECTORY |
+	    O_CLOEXEC, 0);
+	close(slot);
+	if (fd == -1)
+		return;
+	x->watch = dirwatch_add(fd, changed, x);
+	if (x->watch == NULL && !said++)
+		log_warn("watch slot %s: raise fs.inotify.max_user_watches",
+		    x->i->name);
+	close(fd);
+}
+
+/* --- asking ------------------------------------------------------------ */
+
+/* Nothing is to be seen there, and why. */
+static void
+unseen(struct s6 *x, int slot, struct sighting *s)
+{
+	char	 text[UPD_TEXT_SIZE];
+	int	 scan, alive = 0;
+
+	memset(s, 0, sizeof(*s));
+	s->status = -1;
+	if ((scan = scan_open(x->scan, 0, text)) != -1) {
+		alive = scandir_isalive(scan);
+		close(scan);
+	}
+	if (slot == -1)
+		snprintf(s->text, sizeof(s->text), "there is no slot for it "
+		    "in %.100s", x->scan->path);
+	else if (!alive)
+		snprintf(s->text, sizeof(s->text), "s6-svscan does not run "
+		    "on %.100s", x->scan->path);
+	else
+		snprintf(s->text, sizeof(s->text), "s6-svscan does not "
+		    "supervise it%s", x->late ? "; it takes so many "
+		    "services only: see its -c" : "");
+}
+
+/* Did it ever end under this supervisor?  Else its exit code means
+ * nothing. */
+static int
+has_died(int slot)
+{
+	struct stat	 st;
+
+	return fstatat(slot, "supervise/death_tally", &st,
+	    AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
+}
+
+static void
+asked(void *arg, const struct command_result *r)
+{
+	struct s6	*x = arg;
+	struct sighting	 s;
+	int		 slot, again = x->again;
+
+	asking--;
+	x->asking = NULL;
+	x->again = 0;
+	slot = open_slot(x);
+	if (slot == -1) {
+		/* It comes back as another one, if at all. */
+		dirwatch_del(x->watch);
+		x->watch = NULL;
+	}
+	if (slot == -1 || r->status != 0 || svstat_parse(r->output,
+	    time_real_us(), &s) == -1)
+		unseen(x, slot, &s);
+	else {
+		s.ours = slot_isdown(slot);
+		if (!s.up && !has_died(slot))
+			s.status = -1;
+		s6_watch(x);
+	}
+	if (slot != -1)
+		close(slot);
+	if (again)
+		s6_look(x->i);
+	next();
+	/* Last: it may be the end of x. */
+	service_observed(x->i, &s);
+}
+
+/* Ask for that one.  0, or -1: it cannot be asked. */
+static int
+ask(struct s6 *x)
+{
+	const char		*words[] = { s6_program("s6-svstat"), "-o",
+				    SVSTAT_FIELDS, ".", NULL };
+	struct args		 argv = { (char **)words, 4 };
+	struct command_conf	 cc;
+	int			 slot;
+
+	/* Also where there is none: the answer is to come from the loop. */
+	if ((slot = open_slot(x)) == -1 &&
+	    (slot = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return -1;
+	memset(&cc, 0, sizeof(cc));
+	cc.argv = &argv;
+	cc.dirfd = slot;
+	cc.timeout_ms = ASK_MS;
+	cc.tail = ASK_TAIL;
+	x->asking = command_start(&cc, asked, x);
+	close(slot);
+	return x->asking == NULL ? -1 : 0;
+}
+
+static void
+next(void)
+{
+	struct s6	*x;
+
+	while (asking < ASK_MAX && (x = TAILQ_FIRST(&queue)) != NULL) {
+		TAILQ_REMOVE(&queue, x, turn);
+		x->waiting = 0;
+		if (ask(x) == 0)
+			asking++;
+		else
+			log_warn("ask for the state of %s", x->i->name);
+	}
+}
+
+void
+s6_look(struct instance *i)
+{
+	struct s6	*x = i->priv;
+
+	if (x == NULL || x->waiting)
+		return;
+	if (x->asking != NULL) {
+		x->again = 1;
+		return;
+	}
+	x->waiting = 1;
+	TAILQ_INSERT_TAIL(&queue, x, turn);
+	next();
+}
+
+void
+s6_look_end(struct s6 *x)
+{
+	if (x->waiting)
+		TAILQ_REMOVE(&queue, x, turn);
+	if (x->asking != NULL) {
+		command_cancel(x->asking);
+		asking--;
+	}
+	x->waiting = 0;
+	x->asking = NULL;
+	dirwatch_del(x->watch);
+	x->watch = NULL;
+	next();
+}
+
+/* --- its output -------------------------------------------------------- */
+
+/* What the logger writes now, or -1. */
+static int
+open_log(struct instance *i, struct stat *st)
+{
+	struct expansion	 x;
+	struct identity		 id;
+	char			 path[1024], text[UPD_TEXT_SIZE];
+	int			 root, fd = -1, ok;
+
+	if (i->conf == NULL)
+		return -1;
+	ok = instance_expand(i, &x, text) == 0 && x.log != NULL &&
+	    (size_t)snprintf(path, sizeof(path), "%s/current", x.log + 1) <
+	    sizeof(path);
+	expansion_free(&x);
+	if (!ok || (root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) ==
+	    -1)
+		return -1;
+	ok = identity_lookup(&id, i->conf->user, i->conf->group, NULL,
+	    text) == 0;
+	if (ok)
+		fd = beneath_open(root, path, O_RDONLY | O_NONBLOCK |
+		    O_CLOEXEC, 0);
+	close(root);
+	if (fd != -1 && (fstat(fd, st) == -1 || !S_ISREG(st->st_mode) ||
+	    st->st_uid != id.uid)) {
+		close(fd);
+		fd = -1;
+	}
+	identity_free(&id);
+	return fd;
+}
+
+void
+s6_output(struct instance *i)
+{
+	struct s6	*x = i->priv;
+	struct stat	 st;
+	char		*data;
+	ssize_t		 n;
+	int		 fd;
+
+	if (x == NULL || (fd = open_log(i, &st)) == -1)
+		return;
+	if (st.st_ino != x->log.ino || st.st_size < x->log.pos)
+		x->log.pos = 0;		/* it was rotated */
+	x->log.ino = st.st_ino;
+	if (st.st_size - x->log.pos > READ_MAX)
+		x->log.pos = st.st_size - READ_MAX;
+	if (st.st_size > x->log.pos && (data = malloc(READ_MAX)) != NULL) {
+		n = pread(fd, data, READ_MAX, x->log.pos);
+		if (n > 0) {
+			tail_add(&i->capture.tail, data, (size_t)n);
+			x->log.pos += n;
+		}
+		free(data);
+	}
+	close(fd);
+}

@@ -1,0 +1,169 @@
+/*
+ * Scan directories, each once, however many services are in it.
+ *
+ * The directory is watched for slots that appear: those of ours that
+ * another of us (updaterd -R) made, and static ones that s6-rc makes, on
+ * which the owner gets his rights as soon as they are supervised.
+ */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "s6.h"
+
+#define GRANT_MIN	50	/* ms, between attempts */
+#define GRANT_MAX	1000	/* ms */
+#define GRANT_END	20000	/* ms; then at the next change */
+
+static TAILQ_HEAD(, scan) scans = TAILQ_HEAD_INITIALIZER(scans);
+
+/* 1 all static slots are done. */
+static int
+grant_all(struct scan *s, int fd)
+{
+	size_t	 n;
+	int	 slot, done = 1;
+
+	for (n = 0; n < s->fixed.n; n++) {
+		if ((slot = scandir_slot(fd, s->fixed.v[n])) == -1) {
+			done = 0;
+			continue;
+		}
+		if (rights_grant(slot, &s->owner) == -1) {
+			if (errno != ENOENT)
+				log_warn("give rights on slot %s/%s",
+				    s->path, s->fixed.v[n]);
+			else
+				done = 0;
+		}
+		close(slot);
+	}
+	return done;
+}
+
+static void
+grant_timer(int nofd, short what, void *arg)
+{
+	struct scan	*s = arg;
+	struct timeval	 tv = { s->wait_ms / 1000,
+			    (s->wait_ms % 1000) * 1000 };
+	char		 text[UPD_TEXT_SIZE];
+	int		 fd, done;
+
+	if ((fd = scandir_open(s->path, 0, text)) == -1)
+		return;
+	done = grant_all(s, fd);
+	close(fd);
+	if (done || time_mono_ms() > s->end)
+		return;
+	s->wait_ms = s->wait_ms * 2 < GRANT_MAX ? s->wait_ms * 2 : GRANT_MAX;
+	evtimer_add(&s->ev, &tv);
+}
+
+void
+scan_grant(struct scan *s, int fd)
+{
+	struct timeval	 tv = { 0, GRANT_MIN * 1000 };
+
+	if (s->fixed.n == 0 || grant_all(s, fd))
+		return;
+	s->wait_ms = GRANT_MIN;
+	s->end = time_mono_ms() + GRANT_END;
+	evtimer_add(&s->ev, &tv);
+}
+
+static void
+changed(void *arg)
+{
+	struct scan	*s = arg;
+	struct s6	*x;
+	char		 text[UPD_TEXT_SIZE];
+	int		 fd;
+
+	TAILQ_FOREACH(x, &s->slots, entry)
+		if (x->watch == NULL) {
+			s6_watch(x);
+			if (x->watch != NULL)
+				s6_look(x->i);
+		}
+	if (s->fixed.n > 0 && (fd = scandir_open(s->path, 0, text)) != -1) {
+		scan_grant(s, fd);
+		close(fd);
+	}
+}
+
+/* Names that are not there yet. */
+static void
+take_fixed(struct scan *s, const struct service_conf *c,
+    const struct owner *o)
+{
+	size_t	 n, m;
+
+	for (n = 0; n < c->scan_static.n; n++) {
+		for (m = 0; m < s->fixed.n; m++)
+			if (strcmp(s->fixed.v[m], c->scan_static.v[n]) == 0)
+				break;
+		if (m == s->fixed.n)
+			args_add(&s->fixed, c->scan_static.v[n]);
+	}
+	if (c->scan_static.n > 0)
+		s->owner = *o;
+	if (c->scan_mount)
+		s->mount = 1;
+}
+
+struct scan *
+scan_get(const struct service_conf *c, const struct owner *o)
+{
+	struct scan	*s;
+
+	TAILQ_FOREACH(s, &scans, entry)
+		if (strcmp(s->path, c->scandir) == 0)
+			break;
+	if (s == NULL) {
+		if ((s = calloc(1, sizeof(*s))) == NULL ||
+		    (s->path = strdup(c->scandir)) == NULL) {
+			free(s);
+			return NULL;
+		}
+		TAILQ_INIT(&s->slots);
+		evtimer_set(&s->ev, grant_timer, s);
+		TAILQ_INSERT_TAIL(&scans, s, entry);
+	}
+	take_fixed(s, c, o);
+	return s;
+}
+
+void
+scan_put(struct scan *s)
+{
+	if (s == NULL || !TAILQ_EMPTY(&s->slots))
+		return;
+	TAILQ_REMOVE(&scans, s, entry);
+	evtimer_del(&s->ev);
+	dirwatch_del(s->watch);
+	args_free(&s->fixed);
+	free(s->path);
+	free(s);
+}
+
+int
+scan_open(struct scan *s, int prepare, char *text)
+{
+	int	 fd;
+
+	fd = scandir_open(s->path, prepare && s->mount, text);
+	if (fd == -1 || !prepare || s->watch != NULL)
+		return fd;
+	/* The first time. */
+	slot_sweep(fd);
+	s->watch = dirwatch_add(fd, changed, s);
+	if (s->watch == NULL)
+		log_warn("watch %s", s->path);
+	scan_grant(s, fd);
+	return fd;
+}

@@ -1,0 +1,200 @@
+/*
+ * Taking a slot out of its scan directory.
+ *
+ * s6-svscan ends only supervisors whose slot has gone from the directory
+ * when it is told to look; and a directory that is removed under its
+ * supervisor leaves that running.  So, in this order:
+ *
+ *	d	the service is told to stop
+ *	rename	to a dot-name: gone for s6-svscan
+ *	an	it looks, and ends both supervisors, which stop what they run
+ *	wait	until nobody listens at either control FIFO
+ *	remove
+ *
+ * A daemon that is killed in between leaves the dot-name: slot_sweep() goes
+ * on from there.
+ */
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "release.h"
+#include "scandir.h"
+#include "task.h"
+#include "util.h"
+
+#define POLL_MIN	5	/* ms */
+#define POLL_MAX	500	/* ms */
+#define KILL_MS		30000	/* then the service is killed */
+#define GIVE_UP_MS	60000	/* then it is left to slot_sweep() */
+#define NAMES_MAX	16	/* of one that died that often */
+
+struct withdrawal {
+	int		 scan;		/* ours */
+	int		 slot;		/* likewise */
+	char		 dead[sizeof(SCANDIR_DEAD) + UPD_INSTANCE_SIZE + 4];
+	struct event	 ev;
+	uint32_t	 wait_ms;
+	uint64_t	 begin;		/* monotonic ms */
+	int		 killed;
+	void		(*done)(void *);
+	void		*arg;
+};
+
+static void
+finish(struct withdrawal *w)
+{
+	if (w->done != NULL)
+		w->done(w->arg);
+	close(w->scan);
+	close(w->slot);
+	free(w);
+}
+
+static void
+remove_work(void *arg, struct task_result *r)
+{
+	struct withdrawal	*w = arg;
+
+	tree_remove(w->scan, w->dead, r);
+}
+
+static void
+removed(void *arg, const struct task_result *r)
+{
+	struct withdrawal	*w = arg;
+
+	if (r->error != UPD_OK)
+		log_warnx("remove %s: %s", w->dead, r->text);
+	finish(w);
+}
+
+static void
+look(int fd, short what, void *arg)
+{
+	struct withdrawal	*w = arg;
+	struct timeval		 tv = { 0, w->wait_ms * 1000 };
+	uint64_t		 gone = time_mono_ms() - w->begin;
+
+	if (slot_isdead(w->slot)) {
+		/* It may be large: its owner could write there. */
+		if (task_start("withdraw", remove_work, w, &w->scan, 1,
+		    removed, w) == NULL) {
+			log_warn("remove %s", w->dead);
+			finish(w);
+		}
+		return;
+	}
+	if (gone > GIVE_UP_MS) {
+		log_warnx("leave %s: its supervisor does not end; look at "
+		    "s6-svscan", w->dead);
+		finish(w);
+		return;
+	}
+	if (gone > KILL_MS && !w->killed) {
+		w->killed = 1;
+		(void)slot_control(w->slot, 0, "k");
+	}
+	w->wait_ms = w->wait_ms * 2 < POLL_MAX ? w->wait_ms * 2 : POLL_MAX;
+	evtimer_add(&w->ev, &tv);
+}
+
+/* Takes over the descriptor of the slot. */
+static int
+begin(int scan, int slot, const char *dead, void (*done)(void *), void *arg)
+{
+	struct withdrawal	*w;
+	struct timeval		 now = { 0, 0 };
+
+	if ((w = calloc(1, sizeof(*w))) == NULL ||
+	    (w->scan = fcntl(scan, F_DUPFD_CLOEXEC, 0)) == -1) {
+		free(w);
+		close(slot);
+		return -1;
+	}
+	w->slot = slot;
+	strlcpy(w->dead, dead, sizeof(w->dead));
+	w->wait_ms = POLL_MIN;
+	w->begin = time_mono_ms();
+	w->done = done;
+	w->arg = arg;
+	evtimer_set(&w->ev, look, w);
+	evtimer_add(&w->ev, &now);
+	return 0;
+}
+
+/* To a dot-name that is free.  0, or -1 with errno. */
+static int
+rename_away(int scan, const char *name, char *dead, size_t size)
+{
+	struct stat	 st;
+	int		 n;
+
+	for (n = 0; n < NAMES_MAX; n++) {
+		snprintf(dead, size, SCANDIR_DEAD "%d-%s", n, name);
+		if (fstatat(scan, dead, &st, AT_SYMLINK_NOFOLLOW) == -1)
+			return renameat(scan, name, scan, dead);
+	}
+	errno = EEXIST;
+	return -1;
+}
+
+int
+slot_withdraw(int scan, const char *name, void (*done)(void *), void *arg)
+{
+	char	 dead[sizeof(((struct withdrawal *)0)->dead)];
+	int	 slot;
+
+	slot = openat(scan, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	if (slot == -1)
+		return -1;
+	(void)slot_control(slot, 0, "d");
+	if (rename_away(scan, name, dead, sizeof(dead)) == -1) {
+		close(slot);
+		return -1;
+	}
+	(void)scandir_rescan(scan, 1);
+	return begin(scan, slot, dead, done, arg);
+}
+
+void
+slot_sweep(int scan)
+{
+	struct task_result	 r;
+	struct dirent		*e;
+	DIR			*d;
+	int			 fd, slot;
+
+	memset(&r, 0, sizeof(r));
+	tree_remove(scan, SCANDIR_NEW, &r);
+	if ((fd = openat(scan, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return;
+	if ((d = fdopendir(fd)) == NULL) {
+		close(fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL) {
+		if (strncmp(e->d_name, SCANDIR_DEAD,
+		    sizeof(SCANDIR_DEAD) - 1) != 0)
+			continue;
+		slot = openat(scan, e->d_name, O_RDONLY | O_DIRECTORY |
+		    O_NOFOLLOW | O_CLOEXEC);
+		if (slot == -1)
+			continue;
+		(void)slot_control(slot, 0, "d");
+		(void)scandir_rescan(scan, 1);
+		if (begin(scan, slot, e->d_name, NULL, NULL) == -1)
+			log_warn("remove %s", e->d_name);
+	}
+	closedir(d);
+}
