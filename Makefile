@@ -49,9 +49,10 @@ MAIN=		updaterd/check.o updaterd/config.o updaterd/keyfile.o \
 		updaterd/lex.o updaterd/orders.o updaterd/parse.o \
 		updaterd/percent.o updaterd/printconf.o \
 		updaterd/proc.o updaterd/sandbox.o updaterd/setting.o \
-		updaterd/updaterd.o updaterd/value.o
+		updaterd/unitname.o updaterd/updaterd.o updaterd/value.o
 
-PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
+PARENT=		updaterd/parent/backend.o updaterd/parent/children.o \
+		updaterd/parent/command.o \
 		updaterd/parent/contain.o updaterd/parent/control.o \
 		updaterd/parent/death.o updaterd/parent/describe.o \
 		updaterd/parent/dump.o updaterd/parent/expand.o \
@@ -77,8 +78,11 @@ PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/service.o updaterd/parent/slot.o \
 		updaterd/parent/staging.o updaterd/parent/status.o \
 		updaterd/parent/store.o updaterd/parent/svstat.o \
+		updaterd/parent/systemctl.o updaterd/parent/systemd.o \
 		updaterd/parent/task.o updaterd/parent/tree.o \
 		updaterd/parent/trial.o updaterd/parent/trust.o \
+		updaterd/parent/unitfile.o updaterd/parent/unitlook.o \
+		updaterd/parent/unitrecord.o updaterd/parent/unitstate.o \
 		updaterd/parent/update.o \
 		updaterd/parent/users.o updaterd/parent/utf8.o \
 		updaterd/parent/verdict.o updaterd/parent/walk.o \
@@ -127,7 +131,8 @@ UPDATERMASTER=	common/error.o common/log.o common/proto.o common/relkey.o \
 		updatermaster/push.o \
 		updatermaster/query.o updatermaster/record.o \
 		updatermaster/report.o updatermaster/rollout.o \
-		updatermaster/secrets.o updatermaster/show.o \
+		updatermaster/secrets.o updatermaster/show.o updatermaster/sign.o \
+		updatermaster/signing.o updatermaster/spool.o \
 		updatermaster/transfer.o \
 		updatermaster/updatermaster.o updatermaster/watch.o
 

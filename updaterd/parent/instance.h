@@ -82,8 +82,8 @@ struct backend {
 			    void (*)(void *, const char *), void *);
 	void		(*withdraw)(const struct service_conf *, const char *);
 };
-extern const struct backend	 native_backend, s6_backend;
-/* That of a configured supervisor. */
+extern const struct backend	 native_backend, s6_backend, systemd_backend;
+/* backend.c: that of a configured supervisor. */
 const struct backend		*backend_of(enum supervisor);
 
 struct native {

@@ -52,12 +52,16 @@ timer(struct event *ev, uint32_t ms)
 
 /* --- processes -------------------------------------------------------- */
 
-/* The process that is recorded still is that process. */
+/* The process that is recorded still is that process.  Of one that is not
+ * known by its pid (rcctl) there is only the supervisor's word. */
 static int
 is_there(const struct instance *i)
 {
-	return i->in.running && i->in.pid > 1 && i->in.start_time != 0 &&
-	    strcmp(i->in.boot, boot_id()) == 0 &&
+	if (!i->in.running || strcmp(i->in.boot, boot_id()) != 0)
+		return 0;
+	if (i->in.pid == 0)
+		return 1;
+	return i->in.pid > 1 && i->in.start_time != 0 &&
 	    pid_starttime(i->in.pid) == i->in.start_time;
 }
 
@@ -83,7 +87,7 @@ is_users(const struct instance *i, pid_t pid)
 int
 observe_kill(struct instance *i, int sig)
 {
-	if (!is_there(i))
+	if (!is_there(i) || i->in.pid < 2)
 		return -1;
 	if (!is_users(i, i->in.pid)) {
 		log_warnx("leave pid %d of %s alone: not known to be a "
