@@ -12,7 +12,8 @@
 #define NELEM(a)	(sizeof(a) / sizeof((a)[0]))
 
 static const char *const proc_names[PROC__MAX] = {
-	"parent", "net", "probe", "inflate", "unpack", "control"
+	"parent", "net", "probe", "inflate", "unpack", "profile",
+	"control"
 };
 
 static const char *const role_names[ROLE__MAX] = {
@@ -22,7 +23,7 @@ static const char *const role_names[ROLE__MAX] = {
 static const char *const op_names[OP__MAX] = {
 	"health", "releases", "status", "agents", "manifest", "metrics",
 	"rollback", "start", "stop", "restart", "confirm", "history",
-	"reload", "log", "monitor", "verify", "reconcile"
+	"reload", "log", "monitor", "verify", "reconcile", "profiles"
 };
 
 static const char *const health_names[HEALTH__MAX] = {
@@ -44,7 +45,11 @@ static const char *const imsg_names[IMSG__MAX] = {
 	N(UNPACK_DONE), N(UNPACK_FAIL),
 	N(PROBE_START), N(PROBE_FILE), N(PROBE_GO), N(PROBE_CANCEL),
 	N(PROBE_CERT), N(PROBE_RESULT),
-	N(CTL_UPDATE)
+	N(CTL_UPDATE),
+	N(PROFILE_START), N(PROFILE_RUNTIME), N(PROFILE_GO),
+	N(PROFILE_FOUND), N(PROFILE_WATCH), N(PROFILE_SCANNED),
+	N(PROFILE_SWEEP), N(PROFILE_SYNC), N(PROFILE_SYNCED),
+	N(PROFILE_STATE), N(PROFILE_LOG), N(PROFILE_FINISH), N(PROFILE_DONE)
 };
 #undef N
 

@@ -46,6 +46,7 @@ enum proc_type {
 	PROC_PROBE,
 	PROC_INFLATE,
 	PROC_UNPACK,
+	PROC_PROFILE,		/* with the uid of a service's user */
 	PROC_CONTROL,		/* a client of the control socket */
 	PROC__MAX
 };
@@ -81,7 +82,8 @@ enum upd_op {
 	OP_VERBOSE,		/* arg: "brief" or "verbose" */
 	OP_MONITOR,		/* answers go on until the client leaves */
 	OP_VERIFY,		/* not built yet */
-	OP_RECONCILE,		/* not built yet */
+	OP_RECONCILE,		/* arg: "dry" or "" */
+	OP_PROFILES,		/* answer: {"profiles":[..]} */
 	OP__MAX
 };
 const char	*op_name(enum upd_op);
@@ -158,6 +160,21 @@ enum imsg_type {
 
 	/* control client only */
 	IMSG_CTL_UPDATE,	/* struct msg_ctl_update + archive; root */
+
+	/* parent and profile; structs and order in profile.h */
+	IMSG_PROFILE_START,	/* struct msg_profile_start */
+	IMSG_PROFILE_RUNTIME,	/* struct msg_profile_name: a runtime file */
+	IMSG_PROFILE_GO,	/* no payload: work begins */
+	IMSG_PROFILE_FOUND,	/* struct msg_profile_found */
+	IMSG_PROFILE_WATCH,	/* no payload + descriptor: farwatch.h */
+	IMSG_PROFILE_SCANNED,	/* struct msg_profile_scanned */
+	IMSG_PROFILE_SWEEP,	/* struct msg_profile_name: a profile */
+	IMSG_PROFILE_SYNC,	/* no payload: what came before is done? */
+	IMSG_PROFILE_SYNCED,	/* no payload */
+	IMSG_PROFILE_STATE,	/* struct msg_profile_state, to be written */
+	IMSG_PROFILE_LOG,	/* struct msg_profile_log */
+	IMSG_PROFILE_FINISH,	/* no payload */
+	IMSG_PROFILE_DONE,	/* struct msg_profile_done; then exit 0 */
 
 	IMSG__MAX
 };

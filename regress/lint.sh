@@ -15,14 +15,14 @@ native=$(printf '%s\n' $sources | grep '\.c$' | grep -v -e "-$other\.c" \
     -e '^regress/')
 
 # The folder is the privilege: none includes anything of another's.
-for d in parent net probe inflate unpack; do
-	for o in parent net probe inflate unpack; do
+for d in parent net probe inflate unpack profile; do
+	for o in parent net probe inflate unpack profile; do
 		[ $d = $o ] && continue
 		grep -nE "#include \"([^\"]*/)?$o/" updaterd/$d/*.[ch] \
 		    2>/dev/null && complain "updaterd/$d includes of $o"
 	done
 done
-grep -nE '#include "[^"]*(net|probe|inflate|unpack|parent)/' common/*.[ch] &&
+grep -nE '#include "[^"]*(net|probe|inflate|unpack|profile|parent)/' common/*.[ch] &&
     complain "common includes of updaterd"
 
 # Platform differences are files.

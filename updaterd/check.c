@@ -11,14 +11,13 @@
 #include <sys/un.h>
 
 #include <ctype.h>
-#include <signal.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 
 #include "config.h"
 #include "lex.h"
 #include "percent.h"
-#include "unitname.h"
+#include "profile.h"
 
 typedef void	(*report)(int, const char *, ...)
 		    __attribute__((format(printf, 2, 3)));
@@ -41,12 +40,8 @@ struct check {
  */
 static const enum conf_key	 unbuilt[] = {
 	KEY_SELF,
-	KEY_HOME,
-	KEY_PROFILES,		/* with its marker */
-	KEY_RUNTIME_FILES,
-	KEY_RECONCILE_LOG,
-	KEY_SUPERVISE_RCCTL,
-	KEY_ENABLED
+	KEY_SUPERVISE_SYSTEMD,
+	KEY_SUPERVISE_RCCTL
 };
 
 static void
@@ -148,19 +143,29 @@ check_global(struct check *c)
 		ERROR(c, 0, "no agent: one agent \"name\" { } is needed");
 }
 
+static int
+is_envname(const char *s, size_t len)
+{
+	size_t	 i;
+
+	for (i = 0; i < len; i++)
+		if (s[i] != '_' && (!isascii((unsigned char)s[i]) ||
+		    (!isalpha((unsigned char)s[i]) &&
+		    (i == 0 || !isdigit((unsigned char)s[i])))))
+			return 0;
+	return len > 0;
+}
+
 static void
 check_environment(struct check *c, const struct service_conf *s)
 {
-	const char	*e, *p;
+	const char	*e;
 	size_t		 i;
 
 	for (i = 0; i < s->environment.n; i++) {
 		e = s->environment.v[i];
-		for (p = e; *p == '_' || (isascii((unsigned char)*p) &&
-		    (isalpha((unsigned char)*p) ||
-		    (p > e && isdigit((unsigned char)*p)))); p++)
-			;
-		if (p == e || *p != '=')
+		if (strchr(e, '=') == NULL ||
+		    !is_envname(e, (size_t)(strchr(e, '=') - e)))
 			ERROR(c, s->lines[KEY_ENVIRONMENT], "environment: "
 			    "\"%.64s\" must be NAME=value", e);
 	}
@@ -228,6 +233,17 @@ check_health(struct check *c, const struct service_conf *s)
 		    "health https: certificate and key go together");
 }
 
+/* One is called as the default profile of the other. */
+static int
+is_default_of(const struct service_conf *s, const struct service_conf *other)
+{
+	size_t	 len = strlen(other->name);
+
+	return other->profiles != NULL &&
+	    strncmp(s->name, other->name, len) == 0 && s->name[len] == '-' &&
+	    strcmp(s->name + len + 1, PROFILE_DEFAULT) == 0;
+}
+
 /* Against every service before it, of all agents. */
 static void
 check_unique(struct check *c, const struct service_conf *s)
@@ -243,11 +259,14 @@ check_unique(struct check *c, const struct service_conf *s)
 				ERROR(c, s->line, "service \"%.64s\": already "
 				    "on %s; names are unique on the host",
 				    s->name, lex_where(other->line, s->line));
-			if (other->unit != NULL && s->unit != NULL &&
-			    strcmp(other->unit, s->unit) == 0)
-				ERROR(c, s->lines[KEY_SUPERVISE], "supervise: "
-				    "\"%.64s\" is already of service "
-				    "\"%.64s\"", s->unit, other->name);
+			if (is_default_of(s, other) ||
+			    is_default_of(other, s))
+				ERROR(c, s->line, "service \"%.64s\": one of "
+				    "the profiles of service \"%.64s\" has "
+				    "such a name", is_default_of(s, other) ?
+				    s->name : other->name,
+				    is_default_of(s, other) ? other->name :
+				    s->name);
 			if (other->log != NULL && s->log != NULL &&
 			    strcmp(other->log, s->log) == 0)
 				ERROR(c, s->lines[KEY_LOG], "log \"%.64s\": "
@@ -257,42 +276,99 @@ check_unique(struct check *c, const struct service_conf *s)
 	}
 }
 
-/* What another supervisor starts from a description of its own. */
+/* %p, %h and %% in a text of a service that has a home. */
 static void
-check_foreign(struct check *c, const struct service_conf *s)
+check_percent(struct check *c, const struct service_conf *s,
+    enum conf_key key, const char *text)
 {
-	static const enum conf_key	 theirs[] = { KEY_GROUP, KEY_GROUPS,
-					    KEY_DIRECTORY, KEY_UMASK,
-					    KEY_RLIMIT, KEY_COMMAND, KEY_LOG };
-	int				 is_unit, ok;
-	char				*name;
+	const char	*odd;
+
+	if (text != NULL && s->home != NULL &&
+	    (odd = percent_odd(text)) != NULL)
+		ERROR(c, s->lines[key], "%s: \"%.2s\" is not one of %%p (the "
+		    "profile's name), %%h (its directory) and %%%%",
+		    key_name(key), odd);
+}
+
+static void
+check_percents(struct check *c, const struct service_conf *s)
+{
+	size_t	 i;
+
+	for (i = 0; i < s->command.n; i++)
+		check_percent(c, s, KEY_COMMAND, s->command.v[i]);
+	for (i = 0; i < s->environment.n; i++)
+		check_percent(c, s, KEY_ENVIRONMENT, s->environment.v[i]);
+	for (i = 0; i < s->health.command.n; i++)
+		check_percent(c, s, KEY_HEALTH, s->health.command.v[i]);
+	check_percent(c, s, KEY_DIRECTORY, s->directory);
+	check_percent(c, s, KEY_LOG, s->log);
+	if (s->home == NULL || s->log == NULL)
+		return;
+	if (percent_has(s->log, 'h'))
+		ERROR(c, s->lines[KEY_LOG], "log: is written by root, which "
+		    "does not go below a directory of the service's user "
+		    "(%%h)");
+	if (s->profiles != NULL && !percent_has(s->log, 'p'))
+		ERROR(c, s->lines[KEY_LOG], "log: each profile needs one of "
+		    "its own, put %%p into its name");
+}
+
+/* A directory may begin with %h, which is one. */
+static void
+check_directory(struct check *c, const struct service_conf *s)
+{
+	const char	*path = s->directory;
+
+	if (path != NULL && s->home != NULL &&
+	    strncmp(path, "%h", 2) == 0 && (path[2] == '\0' ||
+	    path[2] == '/'))
+		path = path[2] == '\0' ? "/" : path + 2;
+	check_path(c, s->lines, KEY_DIRECTORY, path);
+}
+
+/* What belongs to a user is looked at with that user's rights. */
+static void
+check_profiles(struct check *c, const struct service_conf *s)
+{
+	static const enum conf_key	 keys[] = { KEY_HOME, KEY_PROFILES,
+					    KEY_RUNTIME_FILES,
+					    KEY_RECONCILE_LOG };
 	size_t				 i;
 
-	is_unit = s->supervisor == SUPERVISE_SYSTEMD;
-	name = s->profiles == NULL ? strdup(s->unit) :
-	    percent_expand(s->unit, "p", "/");
-	ok = name != NULL && (is_unit ? unitname_isvalid(name) :
-	    rcname_isvalid(name));
-	free(name);
-	if (s->profiles != NULL && !percent_has(s->unit, 'p'))
-		ERROR(c, s->lines[KEY_SUPERVISE], "supervise: \"%.64s\" is "
-		    "one name for all profiles; put %%p into it", s->unit);
-	else if (!ok && is_unit)
-		ERROR(c, s->lines[KEY_SUPERVISE], "supervise systemd: "
-		    "\"%.64s\" is not the whole name of a service unit, as "
-		    "\"agent.service\"", s->unit);
-	else if (!ok)
-		ERROR(c, s->lines[KEY_SUPERVISE], "supervise rcctl: "
-		    "\"%.64s\" is not the name of an rc.d script", s->unit);
-	for (i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
-		if (s->lines[theirs[i]] != 0)
-			ERROR(c, s->lines[theirs[i]], "%s: this is up to %s; "
-			    "remove it", key_name(theirs[i]), is_unit ?
-			    "the unit" : "the rc.d script");
-	if (s->stop_signal != SIGTERM)
-		ERROR(c, s->lines[KEY_STOP], "stop: the signal is up to %s; "
-		    "only within can be given", is_unit ? "the unit" :
-		    "the rc.d script");
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (s->lines[keys[i]] == 0 || s->damaged)
+			continue;
+		if (s->user == NULL || strcmp(s->user, "root") == 0)
+			ERROR(c, s->lines[keys[i]], "%s: needs a user that is "
+			    "not root, with whose rights it is used",
+			    key_name(keys[i]));
+		if ((keys[i] == KEY_PROFILES || keys[i] ==
+		    KEY_RUNTIME_FILES) && s->home == NULL)
+			ERROR(c, s->lines[keys[i]], "%s: needs a home",
+			    key_name(keys[i]));
+	}
+	if (s->marker != NULL && !profile_isfile(s->marker))
+		ERROR(c, s->lines[KEY_MARKER], "marker: \"%.64s\" must be the "
+		    "name of a file, without \"/\"", s->marker);
+	if (s->runtime_files.n > PROFILE_RUNTIME_MAX)
+		ERROR(c, s->lines[KEY_RUNTIME_FILES], "runtime files: more "
+		    "than %d", PROFILE_RUNTIME_MAX);
+	for (i = 0; i < s->runtime_files.n; i++)
+		if (!profile_isfile(s->runtime_files.v[i]))
+			ERROR(c, s->lines[KEY_RUNTIME_FILES], "runtime files: "
+			    "\"%.64s\" must be the name of a file in the "
+			    "home, without \"/\"", s->runtime_files.v[i]);
+	if ((s->home != NULL && strlen(s->home) >= UPD_PATH_SIZE) ||
+	    (s->profiles != NULL && strlen(s->profiles) + NAME_MAX + 1 >=
+	    UPD_PATH_SIZE) || (s->reconcile_log != NULL &&
+	    strlen(s->reconcile_log) >= UPD_PATH_SIZE))
+		ERROR(c, s->line, "service \"%.64s\": the path of home, "
+		    "profiles or reconcile log is too long", s->name);
+	if (s->enabled_env != NULL && !is_envname(s->enabled_env,
+	    strlen(s->enabled_env)))
+		ERROR(c, s->lines[KEY_ENABLED], "enabled if env: \"%.64s\" is "
+		    "not the name of a variable", s->enabled_env);
 }
 
 static void
@@ -329,8 +405,6 @@ check_s6(struct check *c, const struct service_conf *s)
 static void
 check_service(struct check *c, const struct service_conf *s)
 {
-	int	 foreign = s->unit != NULL;
-
 	const struct config	*conf = c->conf;
 
 	if (!name_isvalid(s->name))
@@ -338,9 +412,7 @@ check_service(struct check *c, const struct service_conf *s)
 		    "9, \"_\" and \"-\", begins with a letter or digit, and "
 		    "is at most %d long", s->name, UPD_NAME_SIZE - 2);
 	check_unique(c, s);
-	if (foreign)
-		check_foreign(c, s);
-	else if (s->command.n == 0 && !s->damaged)
+	if (s->command.n == 0 && !s->damaged)
 		ERROR(c, s->lines[KEY_COMMAND] != 0 ? s->lines[KEY_COMMAND] :
 		    s->line, "service \"%.64s\": no command", s->name);
 	else if (s->command.n > 0 && s->command.v[0][0] == '\0')
@@ -353,7 +425,7 @@ check_service(struct check *c, const struct service_conf *s)
 	    strcmp(s->user, conf->user) == 0))
 		ERROR(c, s->lines[KEY_USER], "user: \"%.64s\" is updaterd's "
 		    "own, a service needs another", s->user);
-	check_path(c, s->lines, KEY_DIRECTORY, s->directory);
+	check_directory(c, s);
 	check_path(c, s->lines, KEY_LOG, s->log);
 	check_path(c, s->lines, KEY_HOME, s->home);
 	check_path(c, s->lines, KEY_PROFILES, s->profiles);
@@ -364,6 +436,8 @@ check_service(struct check *c, const struct service_conf *s)
 		    KEY_BACKOFF], "restart: max is less than backoff");
 	check_environment(c, s);
 	check_health(c, s);
+	check_profiles(c, s);
+	check_percents(c, s);
 	check_unbuilt(c, s->lines);
 }
 

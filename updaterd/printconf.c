@@ -263,16 +263,13 @@ print_service(FILE *fp, const struct service_conf *s)
 	print_string(fp, 2, "group", s->group);
 	print_args(fp, 2, "groups", &s->groups);
 	print_string(fp, 2, "directory", s->directory);
-	if (s->unit == NULL)
-		print_value(fp, 2, KEY_UMASK, s->umask);
+	print_value(fp, 2, KEY_UMASK, s->umask);
 	print_rlimits(fp, s);
 	print_args(fp, 2, "command", &s->command);
 	print_args(fp, 2, "environment", &s->environment);
 	print_health(fp, &s->health);
-	fputs("\t\tstop", fp);
-	if (s->unit == NULL)
-		fprintf(fp, " %s", value_signame(s->stop_signal));
-	fprintf(fp, " within %s\n", value(KEY_STOP_WITHIN, s->stop_ms));
+	fprintf(fp, "\t\tstop %s within %s\n", value_signame(s->stop_signal),
+	    value(KEY_STOP_WITHIN, s->stop_ms));
 	fprintf(fp, "\t\trestart backoff %s", value(KEY_BACKOFF,
 	    s->backoff_ms));
 	fprintf(fp, " max %s permanent { ", value(KEY_BACKMAX,

@@ -55,5 +55,6 @@ void	 net_main(const struct proc_args *) __attribute__((noreturn));
 void	 probe_main(const struct proc_args *) __attribute__((noreturn));
 void	 inflate_main(const struct proc_args *) __attribute__((noreturn));
 void	 unpack_main(const struct proc_args *) __attribute__((noreturn));
+void	 profile_main(const struct proc_args *) __attribute__((noreturn));
 
 #endif

@@ -7,7 +7,7 @@
  *  3. groups, group, user, for good: real, effective and saved; it is
  *     then proved that there is no way back
  *  4. no processes: after the change of user, because the limit counts
- *     against the new one
+ *     against the new one; then what is to be opened with its rights
  *  5. the system's own: Landlock and seccomp, or unveil and pledge, last,
  *     because they forbid all of the above
  * Nothing here is undone; whatever fails in 1 to 4 is fatal.  The caller
@@ -103,7 +103,7 @@ limit_files(const struct sandbox_opts *o)
 	sigemptyset(&sa.sa_mask);
 	if (sigaction(SIGXFSZ, &sa, NULL) == -1)
 		fatal("cannot ignore signal %d", SIGXFSZ);
-	if (o->proc == PROC_UNPACK) {
+	if (o->proc == PROC_UNPACK || o->proc == PROC_PROFILE) {
 		if (o->max_fsize != 0)
 			limit(RLIMIT_FSIZE, "file size", o->max_fsize);
 		return;
@@ -170,7 +170,7 @@ sandbox_enter(const struct sandbox_opts *o, struct msg_ready *ready)
 	if (has_root && !(skip & LAYER_CHROOT)) {
 		enter_root(o);
 		ready->layers |= LAYER_CHROOT;
-	} else {
+	} else if (o->proc != PROC_PROFILE) {
 		log_warnx("run without chroot: all files are in sight");
 		ready->missing |= LAYER_CHROOT;
 	}
@@ -180,7 +180,7 @@ sandbox_enter(const struct sandbox_opts *o, struct msg_ready *ready)
 		limit(RLIMIT_CORE, "core size", 0);
 		limit_files(o);
 		if (AS_LIMITED && (o->proc == PROC_INFLATE ||
-		    o->proc == PROC_UNPACK))
+		    o->proc == PROC_UNPACK || o->proc == PROC_PROFILE))
 			limit(RLIMIT_AS, "memory", AS_UNPACKING);
 	}
 
@@ -195,6 +195,8 @@ sandbox_enter(const struct sandbox_opts *o, struct msg_ready *ready)
 	} else
 		ready->missing |= LAYER_RLIMIT;
 
+	if (o->as_user != NULL)
+		o->as_user(o->as_user_arg);
 	if (sandbox_os_final(o, ready) == -1)
 		fatal("cannot enter sandbox");
 #ifdef SANDBOX_TEST

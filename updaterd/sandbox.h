@@ -10,17 +10,27 @@
 
 #include "proto.h"
 
+#define SANDBOX_BENEATH	3	/* directories at most */
+
 struct sandbox_opts {
 	enum proc_type	 proc;
 	uid_t		 uid;
 	gid_t		 gid;
 	const char	*chroot;	/* path, or NULL */
 	int		 chroot_fd;	/* directory instead, or -1 */
-	uint64_t	 max_fsize;	/* unpack: RLIMIT_FSIZE, bytes, of the
-					 * manifest, too; 0: not limited */
-	int		 readonly;	/* unpack: MANIFEST and VERIFY modes,
-					 * reads the tree, writes none */
+	uint64_t	 max_fsize;	/* unpack, profile: RLIMIT_FSIZE in
+					 * bytes, of the manifest, too; 0: not
+					 * limited */
+	int		 readonly;	/* unpack: MANIFEST and VERIFY modes;
+					 * profile: dry; writes nothing */
 	uint32_t	 nofile;	/* RLIMIT_NOFILE, 0: the default */
+	/* profile: called once it is the user, and may open files still. */
+	void		(*as_user)(void *);
+	void		*as_user_arg;
+	/* profile: what it sees from then on; descriptors that are -1 by
+	 * then, and names that are "", count for nothing. */
+	const int	*beneath[SANDBOX_BENEATH];
+	const char	*paths[SANDBOX_BENEATH];
 };
 
 /*

@@ -50,7 +50,8 @@ child(const char *name, int argc, char **argv)
 		{ PROC_NET,	net_main },
 		{ PROC_PROBE,	probe_main },
 		{ PROC_INFLATE,	inflate_main },
-		{ PROC_UNPACK,	unpack_main }
+		{ PROC_UNPACK,	unpack_main },
+		{ PROC_PROFILE,	profile_main }
 	};
 	struct proc_args	 args;
 	size_t			 i;

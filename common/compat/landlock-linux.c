@@ -1,6 +1,7 @@
 /*
- * Landlock: no file anywhere (unpack: its own directory), no TCP bind, TCP
- * connect for probe only, no signal and no abstract socket to the outside.
+ * Landlock: no file anywhere (unpack and profile: their own directories), no
+ * TCP bind, TCP connect for probe only, no signal and no abstract socket to
+ * the outside.
  *
  * The constants are ours, from the kernel's documentation
  * (userspace-api/landlock): the headers of the system we are built on may
@@ -24,10 +25,18 @@
 #define LL_FS_WRITE_FILE	(1ULL << 1)
 #define LL_FS_READ_FILE		(1ULL << 2)
 #define LL_FS_READ_DIR		(1ULL << 3)
+#define LL_FS_REMOVE_DIR	(1ULL << 4)
+#define LL_FS_REMOVE_FILE	(1ULL << 5)
 #define LL_FS_MAKE_DIR		(1ULL << 7)
 #define LL_FS_MAKE_REG		(1ULL << 8)
 #define LL_FS_MAKE_SYM		(1ULL << 12)
+#define LL_FS_MAKE_SOCK		(1ULL << 9)
+#define LL_FS_MAKE_FIFO		(1ULL << 10)
 #define LL_FS_TRUNCATE		(1ULL << 14)
+/* What stands in the way of a state file, whatever it is, is renamed. */
+#define LL_FS_RENAME_ANY	(LL_FS_REMOVE_DIR | LL_FS_MAKE_DIR | \
+				LL_FS_MAKE_SYM | LL_FS_MAKE_FIFO | \
+				LL_FS_MAKE_SOCK)
 #define LL_FS_ABI1		((1ULL << 13) - 1)
 #define LL_FS_ABI2		((1ULL << 14) - 1)	/* refer */
 #define LL_FS_ABI3		((1ULL << 15) - 1)	/* truncate */
@@ -70,10 +79,15 @@ fs_known(int abi)
 static uint64_t
 fs_allowed(const struct sandbox_opts *o)
 {
-	if (o->proc != PROC_UNPACK)
+	if (o->proc != PROC_UNPACK && o->proc != PROC_PROFILE)
 		return 0;
 	if (o->readonly)
 		return LL_FS_READ_FILE | LL_FS_READ_DIR;
+	/* A new file is renamed over an old one. */
+	if (o->proc == PROC_PROFILE)
+		return LL_FS_READ_FILE | LL_FS_READ_DIR | LL_FS_WRITE_FILE |
+		    LL_FS_TRUNCATE | LL_FS_MAKE_REG | LL_FS_REMOVE_FILE |
+		    LL_FS_RENAME_ANY;
 	return LL_FS_READ_FILE | LL_FS_READ_DIR | LL_FS_WRITE_FILE |
 	    LL_FS_TRUNCATE | LL_FS_MAKE_REG | LL_FS_MAKE_DIR |
 	    LL_FS_MAKE_SYM;
@@ -90,6 +104,23 @@ allow_beneath(int rulesetfd, int dirfd, uint64_t rights)
 	path.parent_fd = dirfd;
 	return (int)syscall(SYS_landlock_add_rule, rulesetfd, LL_PATH_BENEATH,
 	    &path, 0);
+}
+
+/* All that it was given.  0, or -1. */
+static int
+allow_all(const struct sandbox_opts *o, int rulesetfd, uint64_t rights)
+{
+	int	 i;
+
+	if (rights == 0)
+		return 0;
+	if (o->proc == PROC_UNPACK)
+		return allow_beneath(rulesetfd, o->chroot_fd, rights);
+	for (i = 0; i < SANDBOX_BENEATH; i++)
+		if (o->beneath[i] != NULL && *o->beneath[i] != -1 &&
+		    allow_beneath(rulesetfd, *o->beneath[i], rights) == -1)
+			return -1;
+	return 0;
 }
 
 int
@@ -111,8 +142,7 @@ landlock_enter(const struct sandbox_opts *o, int abi)
 	if (fd == -1)
 		return -1;
 	rights = fs_allowed(o) & rs.fs;
-	r = rights == 0 ? 0 : allow_beneath(fd, o->chroot_fd,
-	    rights);
+	r = allow_all(o, fd, rights);
 	if (r == 0)
 		r = (int)syscall(SYS_landlock_restrict_self, fd, 0);
 	saved = errno;

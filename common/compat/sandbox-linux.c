@@ -30,7 +30,7 @@ missing(const struct sandbox_opts *o, struct msg_ready *ready, uint32_t layer,
     const char *text)
 {
 	ready->missing |= layer;
-	/* inflate and unpack come with every push: status tells. */
+	/* the short-lived come with every push: status tells. */
 	if (o->proc == PROC_NET || o->proc == PROC_PROBE)
 		log_notice("%s", text);
 	else

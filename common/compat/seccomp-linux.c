@@ -61,7 +61,9 @@ seccomp_enter(const struct sandbox_opts *o)
 #define I	0x04		/* inflate */
 #define U	0x08		/* unpack, writing or not */
 #define W	0x10		/* unpack, writing */
-#define ALL	(N | P | I | U)
+#define F	0x20		/* profile, writing or not */
+#define G	0x40		/* profile, writing */
+#define ALL	(N | P | I | U | F)
 
 /* (argument & mask) is one of the values; an argument's upper half counts
  * in pointers only. */
@@ -96,14 +98,14 @@ static const struct call calls[] = {
 #endif
 	{ __NR_epoll_pwait,	N | P, { { 0 } } },
 	{ __NR_epoll_ctl,	N | P, { { 0 } } },
-	{ __NR_openat,		U, { { 0 } } },
+	{ __NR_openat,		U | F, { { 0 } } },
 	{ __NR_openat2,		U, { { 0 } } },
 	{ __NR_close,		ALL, { { 0 } } },
 	{ __NR_pwrite64,	U, { { 0 } } },
 	{ __NR_pread64,		N | P | U, { { 0 } } },
 	{ __NR_readv,		ALL, { { 0 } } },
 	{ __NR_writev,		ALL, { { 0 } } },
-	{ __NR_lseek,		N | P | U, { { 0 } } },
+	{ __NR_lseek,		N | P | U | F, { { 0 } } },
 #ifdef __NR_poll
 	{ __NR_poll,		ALL, { { 0 } } },
 #endif
@@ -128,19 +130,29 @@ static const struct call calls[] = {
 	    IS(2, 0, IPPROTO_TCP) } },
 
 	/* files below unpack's root */
-	{ __NR_newfstatat,	U, { { 0 } } },
+	{ __NR_newfstatat,	U | F, { { 0 } } },
 	{ __NR_mkdirat,		W, { { 0 } } },
 	{ __NR_symlinkat,	W, { { 0 } } },
-	{ __NR_fchmod,		W, { { 0 } } },
+	{ __NR_fchmod,		W | G, { { 0 } } },
 	{ __NR_umask,		W, { { 0 } } },
 	{ __NR_ftruncate,	U, { { 0 } } },
-	{ __NR_fsync,		U, { { 0 } } },
+	{ __NR_fsync,		U | G, { { 0 } } },
 	{ __NR_fdatasync,	U, { { 0 } } },
 	{ __NR_sync_file_range,	U, { { 0 } } },
 	{ __NR_fadvise64,	U, { { 0 } } },
-	{ __NR_getdents64,	U, { { 0 } } },
+	{ __NR_getdents64,	U | F, { { 0 } } },
 	{ __NR_readlinkat,	U, { { 0 } } },
 	{ __NR_fstatfs,		U, { { 0 } } },
+
+	/* files of a service's user, and waiting for changes of them */
+	{ __NR_fchdir,		F, { { 0 } } },
+	{ __NR_inotify_init1,	F, { { 0 } } },
+	{ __NR_inotify_add_watch, F, { { 0 } } },
+	{ __NR_unlinkat,	G, { { 0 } } },
+#ifdef __NR_renameat
+	{ __NR_renameat,	G, { { 0 } } },
+#endif
+	{ __NR_renameat2,	G, { { 0 } } },
 
 	/* descriptors; fstat(3) is newfstatat with an empty path */
 	{ __NR_fstat,		ALL, { { 0 } } },
@@ -249,6 +261,8 @@ who(const struct sandbox_opts *o)
 		return I;
 	case PROC_UNPACK:
 		return o->readonly ? U : U | W;
+	case PROC_PROFILE:
+		return o->readonly ? F : F | G;
 	default:
 		return 0;
 	}

@@ -61,11 +61,14 @@ instance_json(const struct instance *i)
 	uint64_t		 now = time_mono_ms();
 	json_t			*o;
 
-	o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:b, s:I, s:I, s:b,"
-	    " s:s, s:s}",
+	o = json_pack("{s:s, s:s, s:o, s:s, s:s, s:b, s:o, s:o, s:i, s:b,"
+	    " s:I, s:I, s:b, s:s, s:s}",
 	    "name", i->name,
+	    "service", i->service,
+	    "profile", text_or_null(i->profile),
 	    "state", service_statename(i->state),
 	    "wanted", in->desired ? "running" : "stopped",
+	    "enabled", service_isenabled(i->conf),
 	    "wanted_by", text_or_null(in->desired_by),
 	    "since", iso(i->since),
 	    "pid", (int)in->pid,

@@ -45,13 +45,40 @@ timer(struct event *ev, uint32_t ms)
 const char *
 instance_norelease(const struct instance *i)
 {
+	static char	 text[UPD_TEXT_SIZE];
+
 	if (i->agent == NULL || i->conf == NULL)
 		return "no longer configured";
 	if (i->agent->store == NULL)
 		return "the agent's root cannot be used";
 	if (i->agent->store->current[0] == '\0')
 		return "no release";
+	if (!service_isenabled(i->conf)) {
+		snprintf(text, sizeof(text), "not enabled: %s is not set in "
+		    "updaterd's environment", i->conf->enabled_env);
+		return text;
+	}
+	if (service_getenv()->oneshot && i->conf->supervisor ==
+	    SUPERVISE_NATIVE)
+		return "the daemon starts it";
 	return NULL;
+}
+
+int
+service_isenabled(const struct service_conf *c)
+{
+	const char	*v;
+
+	/* Others look at the environment of their own supervisor. */
+	if (c->enabled_env == NULL || c->supervisor != SUPERVISE_NATIVE)
+		return 1;
+	return (v = getenv(c->enabled_env)) != NULL && v[0] != '\0';
+}
+
+int
+instance_iswanted(const struct instance *i)
+{
+	return i->in.desired && service_isenabled(i->conf);
 }
 
 /* FNV-1a, 64 bits, the NUL included: "ab","c" is not "a","bc". */
@@ -89,7 +116,6 @@ instance_confhash(const struct instance *i)
 	h = hash_args(h, &c->groups);
 	h = hash_args(h, &c->command);
 	h = hash_args(h, &c->environment);
-	h = hash_string(h, c->unit);
 	snprintf(text, sizeof(text), "%o %d", (unsigned int)c->umask,
 	    c->health.kind == HEALTH_NOTIFY);
 	h = hash_string(h, text);
@@ -105,6 +131,18 @@ instance_confhash(const struct instance *i)
 		h = hash_string(h, i->home);
 	}
 	return h;
+}
+
+const struct backend *
+backend_of(enum supervisor s)
+{
+	static const struct backend	*const all[] = {
+		[SUPERVISE_NATIVE] = &native_backend,
+		[SUPERVISE_S6] = &s6_backend,
+	};
+
+	return s < sizeof(all) / sizeof(all[0]) && all[s] != NULL ? all[s] :
+	    &native_backend;
 }
 
 static void
@@ -161,36 +199,68 @@ instance_dirty(struct instance *i)
 		timer(&i->write_ev, WRITE_MS);
 }
 
-/* What the file says, or what holds without one. */
+/* It is not to be believed: nobody knows what was wanted. */
 static void
-read_state(struct instance *i)
+set_aside(struct instance *i, const char *why)
 {
-	char	 why[UPD_TEXT_SIZE], file[UPD_INSTANCE_SIZE + 8];
-	char	 bad[UPD_INSTANCE_SIZE + 12];
-	int	 statefd = service_getenv()->statefd, r;
+	char	 file[UPD_INSTANCE_SIZE + 8], bad[UPD_INSTANCE_SIZE + 12];
+	int	 statefd = service_getenv()->statefd;
 
-	if ((r = intent_read(statefd, i->name, &i->in, why)) == 1)
-		return;
-	i->in.desired_at = time_real_us();
-	i->dirty = 1;
-	if (r == 0) {
-		/* The very first start. */
-		i->in.desired = 1;
-		strlcpy(i->in.desired_by, "config",
-		    sizeof(i->in.desired_by));
-		return;
-	}
-	/* Nobody knows what is wanted: what is broken must not loop. */
-	i->in.desired = 0;
-	strlcpy(i->in.desired_by, "unreadable state file",
-	    sizeof(i->in.desired_by));
-	log_warnx("read state of %s: %s; it stays down until it is started "
-	    "by hand, the file is kept as %s.json.bad", i->name, why,
+	log_warnx("read state of %s: %s; %s, the file is kept as "
+	    "%s.json.bad", i->name, why, i->in.desired ? "its profile wants "
+	    "it running" : "it stays down until it is started by hand",
 	    i->name);
 	snprintf(file, sizeof(file), "%s.json", i->name);
 	snprintf(bad, sizeof(bad), "%s.json.bad", i->name);
 	if (renameat(statefd, file, statefd, bad) == -1)
 		log_warn("keep %s", file);
+}
+
+static void
+take_wish(struct instance *i, const struct wish *w)
+{
+	i->in.desired = w->desired;
+	i->in.desired_at = w->at;
+	strlcpy(i->in.desired_by, w->by, sizeof(i->in.desired_by));
+	i->dirty = 1;
+}
+
+/* What the file says, or what holds without one. */
+static void
+read_state(struct instance *i, const struct word *word)
+{
+	struct wish	 wish;
+	char		 why[UPD_TEXT_SIZE];
+	int		 r;
+
+	r = intent_read(service_getenv()->statefd, i->name, &i->in, why);
+	i->prior = plan_prior(r, &i->in, 0);
+	if (plan_wish(r, &i->in, word, i->conf->profiles == NULL,
+	    time_real_us(), &wish)) {
+		if (r == 1)
+			log_notice("take what the profile of %s wants: %s",
+			    i->name, wish.desired ? "running" : "stopped");
+		take_wish(i, &wish);
+	}
+	if (r == -1)
+		set_aside(i, why);
+}
+
+int
+instance_import(struct instance *i, const struct word *word)
+{
+	struct wish	 wish;
+
+	if (!plan_wish(1, &i->in, word, 0, time_real_us(), &wish))
+		return 0;
+	log_notice("take what the profile of %s wants: %s", i->name,
+	    wish.desired ? "running" : "stopped");
+	take_wish(i, &wish);
+	if (instance_write(i) == -1) {
+		log_warn("write state of %s", i->name);
+		instance_dirty(i);
+	}
+	return 1;
 }
 
 /* --- beginning -------------------------------------------------------- */
@@ -256,6 +326,7 @@ instance_attach(struct instance *i)
 	}
 	switch (i->backend->attach(i)) {
 	case ATTACH_RUNS:
+		i->prior = PRIOR_UNKNOWN;
 		taken_over(i);
 		return;
 	case ATTACH_LATER:
@@ -299,7 +370,7 @@ instance_free(struct instance *i)
 
 /* NULL: out of memory. */
 static struct instance *
-instance_new(struct agent *a, const struct service_conf *c)
+instance_new(const char *name)
 {
 	struct instance	*i;
 
@@ -311,16 +382,48 @@ instance_new(struct agent *a, const struct service_conf *c)
 	}
 	TAILQ_INIT(&i->waiters);
 	TAILQ_INSERT_TAIL(&all_instances, i, all);
-	strlcpy(i->name, c->name, sizeof(i->name));
+	strlcpy(i->name, name, sizeof(i->name));
 	evtimer_set(&i->write_ev, write_timer, i);
 	evtimer_set(&i->delay_ev, service_delayed, i);
 	evtimer_set(&i->gone_ev, instance_gone, i);
 	health_init(i);
 	observe_init(i);
-	i->backend = backend_of(c->supervisor);
+	i->backend = &native_backend;
 	i->since = time_real_us();
+	return i;
+}
+
+/* Which service, which profile.  0, or -1 ENOMEM: as it was. */
+static int
+take_seat(struct instance *i, const struct service_conf *c,
+    const struct seat *s)
+{
+	char	*home = NULL;
+
+	if (s->home != NULL && (home = strdup(s->home)) == NULL)
+		return -1;
+	free(i->home);
+	i->home = home;
+	strlcpy(i->service, c->name, sizeof(i->service));
+	strlcpy(i->profile, s->profile, sizeof(i->profile));
+	return 0;
+}
+
+static struct instance *
+instance_make(struct agent *a, const struct service_conf *c,
+    const struct seat *s)
+{
+	struct instance	*i;
+
+	if ((i = instance_new(s->name)) == NULL)
+		return NULL;
+	if (take_seat(i, c, s) == -1) {
+		instance_free(i);
+		return NULL;
+	}
+	i->backend = backend_of(c->supervisor);
 	take_conf(i, a, c);
-	read_state(i);
+	read_state(i, s->word);
 	instance_attach(i);
 	if (i->dirty)
 		instance_dirty(i);
@@ -336,7 +439,7 @@ instance_gone(int fd, short what, void *arg)
 
 	log_info("forget %s: no longer configured", i->name);
 	i->backend->forget(i);
-	if (intent_remove(service_getenv()->statefd, i->name) == -1)
+	if (!i->keep_intent && intent_remove(service_getenv()->statefd, i->name) == -1)
 		log_warn("remove state of %s", i->name);
 	instance_free(i);
 }
@@ -348,15 +451,16 @@ instance_leave(struct instance *i)
 	timer(&i->gone_ev, 0);
 }
 
-/* No longer configured. */
-static void
-dismiss(struct instance *i)
+void
+instance_dismiss(struct instance *i)
 {
 	struct agent	*a = i->agent;
 
 	TAILQ_REMOVE(&a->instances, i, entry);
 	health_clear(i);
 	waiters_tell(i, WAIT_START, UPD_EBUSY, "no longer configured");
+	if (i->keep_intent && i->dirty && instance_write(i) == -1)
+		log_warn("write state of %s", i->name);
 	i->agent = NULL;
 	i->conf = NULL;
 	i->verdict = VERDICT_NONE;
@@ -370,9 +474,38 @@ dismiss(struct instance *i)
 	agent_settle(a);
 }
 
-/* Of whichever agent, leaving or not. */
-static struct instance *
-find_any(const char *name)
+void
+instance_orphan(const char *name)
+{
+	struct instance	*i;
+	char		 why[UPD_TEXT_SIZE];
+
+	if ((i = instance_new(name)) == NULL) {
+		log_warnx("stop %s: out of memory", name);
+		return;
+	}
+	i->stop_signal = SIGTERM;
+	i->stop_ms = DEF_STOP_MS;
+	i->drained = 1;
+	if (intent_read(service_getenv()->statefd, name, &i->in, why) != 1)
+		memset(&i->in, 0, sizeof(i->in));
+	switch (i->backend->attach(i)) {
+	case ATTACH_RUNS:
+		i->state = SERVICE_UP;
+		i->drained = 0;
+		service_stop(i, "no longer configured");
+		return;
+	case ATTACH_LEFTOVERS:
+		i->state = SERVICE_STOPPING;
+		i->drained = 0;
+		return;
+	default:
+		instance_leave(i);
+	}
+}
+
+struct instance *
+instance_find(const char *name)
 {
 	struct instance	*i;
 
@@ -382,51 +515,61 @@ find_any(const char *name)
 	return NULL;
 }
 
-/* Put the instance of that service at the end of the agent's list. */
-static void
-keep_or_make(struct agent *a, const struct service_conf *c)
+struct instance *
+instance_place(struct agent *a, const struct service_conf *c,
+    const struct seat *s)
 {
 	struct instance	*i;
 	int		 left;
 
-	if ((i = find_any(c->name)) == NULL) {
-		if ((i = instance_new(a, c)) == NULL) {
-			log_warnx("supervise %s: out of memory", c->name);
-			return;
+	if ((i = instance_find(s->name)) == NULL) {
+		if ((i = instance_make(a, c, s)) == NULL) {
+			log_warnx("supervise %s: out of memory", s->name);
+			return NULL;
 		}
 		TAILQ_INSERT_TAIL(&a->instances, i, entry);
 		/* An earlier daemon's last command, not yet carried out. */
 		if (!i->in.desired && !service_isdown(i))
 			service_stop(i, "wanted down");
-		return;
+		return i;
 	}
 	left = i->agent == NULL;
 	if (!left)
 		TAILQ_REMOVE(&i->agent->instances, i, entry);
 	evtimer_del(&i->gone_ev);
 	TAILQ_INSERT_TAIL(&a->instances, i, entry);
+	if (take_seat(i, c, s) == -1)
+		log_warnx("configure %s: out of memory", i->name);
+	i->keep_intent = 0;
 	take_conf(i, a, c);
 	if (left) {
 		instance_dirty(i);
 		/* The delay that it left in is no longer running. */
 		service_delayed(-1, 0, i);
 	}
+	return i;
 }
 
 void
 service_configure(struct agent *a)
 {
 	const struct service_conf	*c;
+	struct seat			 seat = { NULL, "", NULL, NULL };
 	struct instance			*i, *next;
 
 	TAILQ_FOREACH(i, &a->instances, entry)
 		i->conf = NULL;
 	if (!a->gone)
-		TAILQ_FOREACH(c, &a->conf->services, entry)
-			keep_or_make(a, c);
+		TAILQ_FOREACH(c, &a->conf->services, entry) {
+			seat.name = c->name;
+			if (c->home == NULL)
+				(void)instance_place(a, c, &seat);
+			else
+				seat_keep(a, c);
+		}
 	TAILQ_FOREACH_SAFE(i, &a->instances, entry, next)
 		if (i->conf == NULL)
-			dismiss(i);
+			instance_dismiss(i);
 	if (a->gone)
 		agent_release(a);
 }

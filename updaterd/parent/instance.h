@@ -19,6 +19,7 @@
 #include "logfile.h"
 #include "observe.h"
 #include "parent.h"
+#include "plan.h"
 #include "reap.h"
 #include "service.h"
 
@@ -82,8 +83,8 @@ struct backend {
 			    void (*)(void *, const char *), void *);
 	void		(*withdraw)(const struct service_conf *, const char *);
 };
-extern const struct backend	 native_backend, s6_backend, systemd_backend;
-/* backend.c: that of a configured supervisor. */
+extern const struct backend	 native_backend, s6_backend;
+/* That of a configured supervisor. */
 const struct backend		*backend_of(enum supervisor);
 
 struct native {
@@ -129,6 +130,22 @@ struct health {
 	uid_t		 uid;		/* notify: who may say so */
 };
 
+/* --- profiles -------------------------------------------------------- */
+
+/* What one of a service's instances is. */
+struct seat {
+	const char		*name;		/* of the instance */
+	const char		*profile;	/* "" none */
+	const char		*home;		/* NULL: none */
+	const struct word	*word;		/* of the profile, or NULL */
+};
+
+/* What the profile's own file says, as far as we know (echo.c). */
+struct echoed {
+	enum profile_state	 state;
+	enum profile_desired	 desired;
+};
+
 /* --- the instance ---------------------------------------------------- */
 
 enum verdict {
@@ -157,6 +174,7 @@ struct instance {
 	TAILQ_ENTRY(instance)	 entry;		/* in the agent's list */
 	TAILQ_ENTRY(instance)	 all;
 	char			 name[UPD_INSTANCE_SIZE];
+	char			 service[UPD_NAME_SIZE];
 	char			 profile[UPD_INSTANCE_SIZE];	/* "" none */
 	char			*home;		/* %h; NULL: has none */
 	struct agent		*agent;		/* NULL: leaving */
@@ -170,6 +188,13 @@ struct instance {
 	char			 why[UPD_TEXT_SIZE];	/* of the state */
 	int			 again;		/* start it once it is down */
 	struct waiters		 waiters;
+
+	enum prior_exit		 prior;		/* when we came upon it */
+	int			 seated;	/* seen by the pass under way */
+	int			 rank;		/* of its service, for order */
+	int			 keep_intent;	/* leaving; its profile may
+						 * come back */
+	struct echoed		 echoed;
 
 	struct intent		 in;		/* what is in its file */
 	int			 dirty;		/* ... and should be */
@@ -257,8 +282,41 @@ int		 instance_write(struct instance *);
 void		 instance_leave(struct instance *);
 /* Why there is nothing to start (text), or NULL. */
 const char	*instance_norelease(const struct instance *);
+/* 1 unless `enabled if env` says that it is not to run on this host. */
+int		 service_isenabled(const struct service_conf *);
+/* 1 somebody wants it to run, and it is enabled. */
+int		 instance_iswanted(const struct instance *);
+/* Of whichever agent, leaving or not; or NULL. */
+struct instance	*instance_find(const char *);
+/* Make, or take back, the one of that seat, and put it at the end of the
+ * agent's list.  Starts nothing; NULL: out of memory. */
+struct instance	*instance_place(struct agent *, const struct service_conf *,
+		    const struct seat *);
+/* It is no longer configured: stop it, forget it. */
+void		 instance_dismiss(struct instance *);
+/* One of which only the state file is left: stop what runs, forget it. */
+void		 instance_orphan(const char *);
+/* Its profile's file says this: take it if it is to be believed.  1 if
+ * something else is wanted now. */
+int		 instance_import(struct instance *, const struct word *);
 /* A hash of all that takes effect at the next start only. */
 uint64_t	 instance_confhash(const struct instance *);
+
+/* seat.c: instances of services with a home */
+/* Their configuration is new: what is there keeps to it until the next
+ * pass of reconcile.c. */
+void		 seat_keep(struct agent *, const struct service_conf *);
+/* One that was found; is_new says if it was not there.  REASON_NONE, or
+ * why there is none. */
+enum plan_reason seat_take(struct agent *, const struct service_conf *,
+		    const char *, const struct word *, struct instance **,
+		    int *);
+/* Directory of a profile; malloced, or NULL ENOMEM. */
+char		*seat_home(const struct service_conf *, const char *);
+/* All instances in the order of the configuration, default ones first. */
+void		 seat_sort(struct agent *);
+/* fn(arg, name) for each state file that has no instance. */
+void		 seat_orphans(void (*)(void *, const char *), void *);
 
 /* verdict.c */
 int		 agent_isheld(const struct agent *);	/* between stop and

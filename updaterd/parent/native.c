@@ -482,7 +482,8 @@ native_attach(struct instance *i)
 		if (n->dirfd != -1 &&
 		    capture_open(&i->capture, n->dirfd) == -1)
 			log_warn("capture output of %s", i->name);
-		if (i->conf->health.kind == HEALTH_NOTIFY) {
+		if (i->conf != NULL &&
+		    i->conf->health.kind == HEALTH_NOTIFY) {
 			fd = -1;
 			if (identity_lookup(&id, i->conf->user,
 			    i->conf->group, NULL, text) == 0)

@@ -52,16 +52,12 @@ timer(struct event *ev, uint32_t ms)
 
 /* --- processes -------------------------------------------------------- */
 
-/* The process that is recorded still is that process.  Of one that is not
- * known by its pid (rcctl) there is only the supervisor's word. */
+/* The process that is recorded still is that process. */
 static int
 is_there(const struct instance *i)
 {
-	if (!i->in.running || strcmp(i->in.boot, boot_id()) != 0)
-		return 0;
-	if (i->in.pid == 0)
-		return 1;
-	return i->in.pid > 1 && i->in.start_time != 0 &&
+	return i->in.running && i->in.pid > 1 && i->in.start_time != 0 &&
+	    strcmp(i->in.boot, boot_id()) == 0 &&
 	    pid_starttime(i->in.pid) == i->in.start_time;
 }
 
@@ -87,7 +83,7 @@ is_users(const struct instance *i, pid_t pid)
 int
 observe_kill(struct instance *i, int sig)
 {
-	if (!is_there(i) || i->in.pid < 2)
+	if (!is_there(i))
 		return -1;
 	if (!is_users(i, i->in.pid)) {
 		log_warnx("leave pid %d of %s alone: not known to be a "
@@ -113,14 +109,14 @@ orphan_kill(int fd, short what, void *arg)
 	free(o);
 }
 
-/* There is a new process, and the recorded one lives, too. */
+/* Its supervisor does not know the process, which lives all the same. */
 static void
 end_orphan(struct instance *i)
 {
 	struct orphan	*o;
 
-	log_warnx("end pid %d of %s: its supervisor has gone, and another "
-	    "runs it again", (int)i->in.pid, i->name);
+	log_warnx("end pid %d of %s: its supervisor has gone, and the next "
+	    "one knows nothing of it", (int)i->in.pid, i->name);
 	if (observe_kill(i, i->stop_signal) == -1 ||
 	    (o = calloc(1, sizeof(*o))) == NULL)
 		return;
@@ -244,7 +240,7 @@ ended(struct instance *i, const struct sighting *s, int first)
 	const char	*why = s->text[0] != '\0' ? s->text : NULL;
 	int		 status = s->up ? -1 : s->status;
 
-	if (s->up && is_there(i))
+	if (is_there(i))
 		end_orphan(i);
 	i->returns = s->up || s->wanted == WANTED_UP;
 	if (i->state != SERVICE_STOPPING && i->in.desired && !s->up &&
@@ -361,6 +357,11 @@ out_of_sight(struct instance *i, const struct sighting *s)
 		settle(i, s);
 	else if (o->asked == ASKED_HERE)
 		ask(i);
+	else if (o->asked == ASKED_THERE) {
+		observe_answered(i);
+		service_exited(i, -1, s->text[0] != '\0' ? s->text :
+		    "its supervisor does not answer");
+	}
 	if (i->in.running && !is_there(i)) {
 		i->returns = 0;
 		service_exited(i, -1, NULL);

@@ -109,6 +109,30 @@ service_find(const char *name)
 	return NULL;
 }
 
+void
+service_unknown(const char *name, char *text, size_t size)
+{
+	const struct instance	*i;
+	size_t			 len;
+	int			 n = 0;
+
+	snprintf(text, size, "no service named %s", name);
+	TAILQ_FOREACH(i, &all_instances, all) {
+		if (i->agent == NULL || i->home == NULL ||
+		    strcmp(i->service, name) != 0)
+			continue;
+		if (n++ == 0)
+			snprintf(text, size, "%s has profiles, name one: %s",
+			    name, i->name);
+		else if ((len = strlen(text)) + strlen(i->name) + 8 < size)
+			snprintf(text + len, size - len, ", %s", i->name);
+		else {
+			strlcat(text, ", ...", size);
+			return;
+		}
+	}
+}
+
 /* Make the intent durable.  0, or -1 with text; then it is as before. */
 static int
 want(struct instance *i, int running, const char *by, char *text)

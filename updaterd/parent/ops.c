@@ -17,6 +17,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "reconcile.h"
 #include "trial.h"
 #include "update.h"
 
@@ -159,7 +160,7 @@ op_service(struct caller *c, const struct msg_request *m)
 	char		 text[UPD_TEXT_SIZE];
 
 	if ((i = service_find(m->arg)) == NULL) {
-		snprintf(text, sizeof(text), "no service named %s", m->arg);
+		service_unknown(m->arg, text, sizeof(text));
 		caller_error(c, UPD_ENOTFOUND, text);
 		return;
 	}
@@ -225,6 +226,21 @@ op_monitor(struct caller *c, const struct msg_request *m)
 }
 
 static void
+op_reconcile(struct caller *c, const struct msg_request *m)
+{
+	if (m->arg[0] != '\0' && strcmp(m->arg, "dry") != 0)
+		caller_error(c, UPD_EBADREQ, "dry or nothing");
+	else
+		reconcile_command(c, m->arg[0] != '\0');
+}
+
+static void
+op_profiles(struct caller *c, const struct msg_request *m)
+{
+	caller_reply(c, 200, profiles_json());
+}
+
+static void
 op_notbuilt(struct caller *c, const struct msg_request *m)
 {
 	char	 text[UPD_TEXT_SIZE];
@@ -255,7 +271,8 @@ static const struct {
 	[OP_VERBOSE] =		{ op_verbose,	1 },
 	[OP_MONITOR] =		{ op_monitor,	0 },
 	[OP_VERIFY] =		{ op_notbuilt,	0 },
-	[OP_RECONCILE] =	{ op_notbuilt,	1 }
+	[OP_RECONCILE] =	{ op_reconcile,	1 },
+	[OP_PROFILES] =		{ op_profiles,	0 }
 };
 
 void

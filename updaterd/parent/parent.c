@@ -26,6 +26,7 @@
 #include "log.h"
 #include "parent.h"
 #include "reap.h"
+#include "reconcile.h"
 #include "trial.h"
 #include "update.h"
 #include "util.h"
@@ -43,6 +44,7 @@ static void		*reload_arg;
 static int		 reload_wanted;		/* HUP came meanwhile */
 static int		 starting = 1;
 static int		 leaving;		/* services are being stopped */
+static void		(*agents_done)(void);	/* they are as configured */
 
 static void	 reload_result(const char *);
 
@@ -72,14 +74,37 @@ agent_open(struct agent *a)
 		    a->text);
 }
 
-/* Make the agents fit env->conf.  Those that are new are recovered. */
+/* Their instances are there: those that are new are recovered. */
 static void
-agents_configure(void)
+agents_ready(void)
+{
+	struct agent	*a;
+
+	TAILQ_FOREACH(a, &env->agents, entry) {
+		if (a->fresh)
+			recover_agent(a);
+		else
+			service_start_wanted(a);
+		a->fresh = 0;
+	}
+	recover_next();
+	/* A HUP may have come meanwhile. */
+	if (agents_done == NULL)
+		parent_idle();
+	else
+		agents_done();
+	agents_done = NULL;
+}
+
+/* Make the agents fit env->conf; done follows, maybe from within. */
+static void
+agents_configure(void (*done)(void))
 {
 	struct agent_conf	*conf;
 	struct agent		*a, *next;
-	int			 is_new;
 
+	reconcile_cancel();
+	agents_done = done;
 	TAILQ_FOREACH_SAFE(a, &env->agents, entry, next) {
 		conf = config_agent(env->conf, a->conf->name);
 		if (conf != NULL && strcmp(conf->root, a->conf->root) == 0)
@@ -97,8 +122,7 @@ agents_configure(void)
 			if (strcmp(a->conf->name, conf->name) == 0 &&
 			    strcmp(a->conf->root, conf->root) == 0)
 				break;
-		is_new = a == NULL;
-		if (is_new) {
+		if (a == NULL) {
 			if ((a = calloc(1, sizeof(*a))) == NULL)
 				fatal("configure agent %s", conf->name);
 			TAILQ_INIT(&a->instances);
@@ -107,16 +131,12 @@ agents_configure(void)
 		a->conf = conf;
 		if (a->store == NULL) {
 			agent_open(a);
-			is_new = 1;
+			a->fresh = 1;
 		} else
 			a->store->keep = conf->keep;
 		service_configure(a);
-		if (is_new)
-			recover_agent(a);
-		else
-			service_start_wanted(a);
 	}
-	recover_next();
+	reconcile_configured(agents_ready);
 }
 
 /* --- directories ---------------------------------------------------- */
@@ -199,8 +219,10 @@ dirs_open(void)
 	    (fd = dir_open(AT_FDCWD, env->conf->chroot, 0755)) == -1)
 		return -1;
 	close(fd);
-	/* Held as long as we live; not inherited by anything that execs. */
-	if ((env->lockfd = openat(env->statefd, "lock", O_RDWR | O_CREAT |
+	/* Held as long as we live; not inherited by anything that execs.
+	 * For reading: a disk that became read-only keeps nobody from a
+	 * start, nor an operator from making it so. */
+	if ((env->lockfd = openat(env->statefd, "lock", O_RDONLY | O_CREAT |
 	    O_CLOEXEC | O_NOFOLLOW, 0600)) == -1) {
 		log_warn("open %s/lock", env->conf->state);
 		return -1;
@@ -280,7 +302,7 @@ parent_reload(void (*done)(void *, const char *), void *arg, char *text)
 	const char	*what;
 	char		 tell[64];
 
-	if (reload_conf != NULL || starting) {
+	if (reload_conf != NULL || starting || reconcile_isbusy()) {
 		strlcpy(text, "a reload is under way", UPD_TEXT_SIZE);
 		return -1;
 	}
@@ -336,7 +358,7 @@ reload_result(const char *text)
 		listen_commit();
 		env->conf = reload_conf;
 		reload_conf = NULL;
-		agents_configure();
+		agents_configure(NULL);
 		config_free(old);
 		expiry_review(env->conf);
 		log_notice("reloaded %s", env->conf->path);
@@ -357,7 +379,8 @@ sig_hup(int sig, short ev, void *arg)
 {
 	char	 text[UPD_TEXT_SIZE];
 
-	if (update_current() != NULL || parent_reloading() || starting) {
+	if (update_current() != NULL || parent_reloading() || starting ||
+	    reconcile_isbusy()) {
 		log_info("reload after what is in flight");
 		reload_wanted = 1;
 	} else if (parent_reload(hup_done, NULL, text) == -1)
@@ -382,6 +405,7 @@ stop_services(void)
 	if (leaving)
 		return;
 	leaving = 1;
+	reconcile_cancel();
 	/* First: that services end now is nothing to a trial. */
 	TAILQ_FOREACH(a, &env->agents, entry)
 		trial_suspend(a);
@@ -424,7 +448,9 @@ parent_idle(void)
 	}
 	recover_next();
 	trial_next();
-	if (reload_wanted && update_current() == NULL) {
+	reconcile_idle();
+	if (reload_wanted && update_current() == NULL &&
+	    !reconcile_isbusy()) {
 		reload_wanted = 0;
 		if (parent_reload(hup_done, NULL, text) == -1)
 			log_warnx("reload: %s", text);
@@ -449,6 +475,16 @@ parent_setverbose(int level)
 /* --- start ---------------------------------------------------------- */
 
 static void
+started(void)
+{
+	starting = 0;
+	expiry_review(env->conf);
+	log_notice("serving");
+	sdnotify("READY=1");
+	parent_idle();
+}
+
+static void
 serving(const char *text)
 {
 	if (text[0] != '\0') {
@@ -458,13 +494,8 @@ serving(const char *text)
 		control_close();
 		exit(1);
 	}
-	starting = 0;
 	listen_commit();
-	agents_configure();
-	expiry_review(env->conf);
-	log_notice("serving");
-	sdnotify("READY=1");
-	parent_idle();
+	agents_configure(started);
 }
 
 static void

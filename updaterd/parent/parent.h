@@ -27,6 +27,7 @@ struct agent {
 	struct guard		*guard;		/* guard.c's, or NULL */
 	struct trial		*trial;		/* trial.c's, or NULL */
 	int			 gone;		/* no longer configured */
+	int			 fresh;		/* to be recovered */
 	char			 text[UPD_TEXT_SIZE];	/* why store is NULL */
 	char			 last_error[UPD_TEXT_SIZE];
 	int64_t			 last_error_at;	/* wall microseconds */
@@ -151,10 +152,14 @@ json_t		*status_json(void);
 json_t		*status_agent(struct agent *);
 json_t		*status_agents(void);
 json_t		*status_health(struct agent *);
+json_t		*profiles_json(void);	/* {"profiles":[..]} */
 
 /* recover.c: bring an agent's store in order at start, then its services */
 void		 recover_agent(struct agent *);
 void		 recover_next(void);	/* verdicts still open, one by one */
+/* 1 if its journal names a release without a verdict, which is to be
+ * started and probed again: by the daemon. */
+int		 recover_isopen(struct agent *);
 
 /* users.c: 0 and both ids, or -1 (no such user or group). */
 int		 user_lookup(const char *, uid_t *, gid_t *);

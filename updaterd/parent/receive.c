@@ -7,10 +7,9 @@
  *	source -> [pipe] -> inflate -> [pipe] -> unpack -> staging
  *
  * Complete means: net said DONE (or there is no net), and both workers
- * said DONE and exited 0.  If both fail, one is the other's consequence:
- * what unpack finds missing is what inflate did not give it; but an inflate
- * that lost its reader, or its source because unpack had failed and net was
- * told to stop, points at unpack.
+ * said DONE and exited 0.  If one fails, the reason that came first in the
+ * stream counts: what inflate found itself, before what unpack then found
+ * missing; but an inflate that only lost its reader points at unpack.
  */
 #include <sys/types.h>
 
@@ -103,7 +102,6 @@ worker_failed(void *arg)
 		return;
 	if (!u->stopped) {
 		u->stopped = 1;
-		u->unpack_first = !u->inflate.failed;
 		caller_stop(u->caller);
 	}
 	update_settimer(u, LINGER_MS, linger_over);
@@ -254,22 +252,6 @@ drain_over(struct update *u)
 	    "last byte", DRAIN_MS / 1000);
 }
 
-/* Whose failure is the reason, where there is one. */
-static const struct msg_fail *
-reason(const struct update *u)
-{
-	const struct msg_fail	*in = &u->inflate.fail, *un = &u->unpack.fail;
-
-	if (!u->unpack.failed)
-		return in;
-	if (!u->inflate.failed)
-		return un;
-	/* There was less than it needs, or nothing. */
-	if (un->error == UPD_ECUT || un->error == UPD_EEMPTY)
-		return in;
-	return in->error == UPD_ECHILD || u->unpack_first ? un : in;
-}
-
 void
 receive_check(struct update *u)
 {
@@ -283,7 +265,9 @@ receive_check(struct update *u)
 		return;
 	}
 	if (!worker_ok(&u->inflate) || !worker_ok(&u->unpack)) {
-		f = reason(u);
+		f = u->unpack.failed && (!u->inflate.failed ||
+		    u->inflate.fail.error == UPD_ECHILD) ?
+		    &u->unpack.fail : &u->inflate.fail;
 		u->phase = "unpack";
 		update_failentry(u, f->error, f->path, f->text);
 		return;

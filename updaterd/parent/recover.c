@@ -133,6 +133,16 @@ recover_trial(struct agent *a, struct journal *j, char *text)
 	return 1;
 }
 
+int
+recover_isopen(struct agent *a)
+{
+	struct journal	 j;
+
+	return a->store != NULL && journal_read(a->store, &j) == 1 &&
+	    j.phase == JOURNAL_PROMOTE && j.attempts == 0 &&
+	    strcmp(a->store->current, j.to) == 0;
+}
+
 void
 recover_agent(struct agent *a)
 {

@@ -34,8 +34,8 @@
 
 #define POLL_MIN	5	/* ms, between looks for a supervisor */
 #define POLL_MAX	100	/* ms */
-#define POLL_END	10000	/* ms; s6-svscan is late by a second at most
-				 * on a machine that is not overloaded */
+#define POLL_END	5000	/* ms; it takes 1 or 2, a second where the
+				 * machine has other things to do */
 #define KILL_EXTRA	3000	/* ms beyond the grace: s6 has not killed it */
 #define LOGDIR_MODE	0750
 
@@ -249,6 +249,7 @@ poll_timer(int nofd, short what, void *arg)
 		return;
 	}
 	x->late = !listens;
+	x->starting = 0;
 	if (x->late)
 		log_warnx("wait for s6-svscan on %s: it does not supervise "
 		    "%s; it takes so many services only, see its -c",

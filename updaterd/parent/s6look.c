@@ -170,6 +170,9 @@ asked(void *arg, const struct command_result *r)
 	if (again)
 		s6_look(x->i);
 	next();
+	/* Its supervisor is still to come. */
+	if (!s.known && x->starting)
+		return;
 	/* Last: it may be the end of x. */
 	service_observed(x->i, &s);
 }

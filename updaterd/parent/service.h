@@ -38,6 +38,8 @@ struct service_env {
 	int		 statefd;	/* <state>/services, root 0700 */
 	int		 runfd;		/* /run/updaterd */
 	const char	*run_path;	/* for NOTIFY_SOCKET */
+	int		 oneshot;	/* -R: we shall not be there to look
+					 * after what we start ourselves */
 	/* Start a probe sequence in the probe process.  0, or -1 with text.
 	 * The result comes through service_probe_result(). */
 	int		(*probe_start)(struct msg_probe_start *,
@@ -66,6 +68,8 @@ void		 service_start_wanted(struct agent *);
  * or died / not healthy within its limit; stop: all of it gone). */
 typedef void	(*service_done)(void *, enum upd_error, const char *);
 struct instance	*service_find(const char *);
+/* Why there is none of that name; with profiles, which ones there are. */
+void		 service_unknown(const char *, char *, size_t);
 void		 service_op(struct instance *, enum upd_op, const char *,
 		    service_done, void *);
 

@@ -41,6 +41,7 @@
 	"*/*) name=$base/$name;;\n"					\
 	"*) [ ! -x \"$base/$name\" ] || name=$base/$name;;\n"		\
 	"esac\n"							\
+	"unset PWD OLDPWD\n"						\
 	"exec \"$name\" \"$@\""
 
 int

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "expiry.h"
+#include "instance.h"
 #include "log.h"
 #include "netcount.h"
 #include "parent.h"
@@ -128,6 +129,28 @@ status_agents(void)
 	return list;
 }
 
+/* All instances that have a home. */
+json_t *
+profiles_json(void)
+{
+	const struct instance	*i;
+	struct agent		*a;
+	json_t			*list = json_array();
+
+	TAILQ_FOREACH(a, &env->agents, entry)
+		TAILQ_FOREACH(i, &a->instances, entry)
+			if (i->home != NULL)
+				json_array_append_new(list, json_pack(
+				    "{s:s, s:s, s:s, s:s, s:s, s:s, s:o}",
+				    "name", i->name, "service", i->service,
+				    "profile", i->profile, "state",
+				    service_statename(i->state), "wanted",
+				    i->in.desired ? "running" : "stopped",
+				    "home", i->home, "wanted_by",
+				    text_or_null(i->in.desired_by)));
+	return json_pack("{s:o}", "profiles", list);
+}
+
 /* "*" is two sockets, IPv4 and IPv6, of one text. */
 static void
 add_listener(void *arg, int fd, const char *text)
@@ -150,6 +173,8 @@ status_json(void)
 	for (i = PROC_PARENT; i <= PROC_UNPACK; i++)
 		json_array_append_new(procs,
 		    process_json((enum proc_type)i));
+	if (env->proc[PROC_PROFILE].seen)
+		json_array_append_new(procs, process_json(PROC_PROFILE));
 	listen_each(add_listener, listeners);
 	/* Who looks wants to know whether all is well: a net that is stuck
 	 * is found out. */

@@ -24,6 +24,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "reconcile.h"
 #include "trial.h"
 #include "update.h"
 #include "utf8.h"
@@ -195,6 +196,11 @@ update_admit(struct caller *c, const char *name)
 	}
 	if (a->store == NULL) {
 		caller_error(c, UPD_EIO, a->text);
+		return NULL;
+	}
+	if (reconcile_isbusy()) {
+		caller_error(c, UPD_EBUSY, "services are being brought back; "
+		    "try again");
 		return NULL;
 	}
 	/* The agent may go, and be freed, with the old configuration. */

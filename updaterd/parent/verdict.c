@@ -191,7 +191,8 @@ agent_start(struct agent *a, void (*done)(void *, int, json_t *), void *arg)
 	p->started_arg = arg;
 	/* All of them first: one may fail while it is being started. */
 	TAILQ_FOREACH(i, &a->instances, entry)
-		i->verdict = i->in.desired ? VERDICT_OPEN : VERDICT_NONE;
+		i->verdict = instance_iswanted(i) ? VERDICT_OPEN :
+		    VERDICT_NONE;
 	TAILQ_FOREACH_SAFE(i, &a->instances, entry, next) {
 		if (i->verdict == VERDICT_NONE)
 			continue;
@@ -352,7 +353,7 @@ agent_healthy(struct agent *a)
 	struct instance	*i;
 
 	TAILQ_FOREACH(i, &a->instances, entry)
-		if (i->in.desired && !i->conf->optional &&
+		if (instance_iswanted(i) && !i->conf->optional &&
 		    (i->state != SERVICE_UP || i->health.healthy != 1))
 			return 0;
 	return 1;

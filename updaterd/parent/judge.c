@@ -1,0 +1,480 @@
+/*
+ * What a pass finds, and what that means for each instance.
+ *
+ * What was found comes from a process with the user's uid: names are
+ * checked, the rest are known words.  Without a pass there is nothing to
+ * judge by, so that a service whose files cannot be looked at keeps the
+ * instances that it has; its default one needs no look.
+ */
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "instance.h"
+#include "log.h"
+#include "reconcile.h"
+#include "util.h"
+
+/* The release under `current`, also where the store is not open (-Rn). */
+static void
+current_of(const struct agent *a, char *id)
+{
+	char		 path[PATH_MAX], to[UPD_ID_SIZE + 16];
+	const char	*dir = "releases/";
+	ssize_t		 n;
+
+	id[0] = '\0';
+	if (a->store != NULL) {
+		strlcpy(id, a->store->current, UPD_ID_SIZE);
+		return;
+	}
+	if ((size_t)snprintf(path, sizeof(path), "%s/current",
+	    a->conf->root) >= sizeof(path) ||
+	    (n = readlink(path, to, sizeof(to) - 1)) == -1)
+		return;
+	to[n] = '\0';
+	if (strncmp(to, dir, strlen(dir)) == 0 &&
+	    id_isvalid(to + strlen(dir)))
+		strlcpy(id, to + strlen(dir), UPD_ID_SIZE);
+}
+
+static struct line *
+new_line(struct pass *p, struct ward *w, const char *profile,
+    enum profile_state state)
+{
+	struct line	*l;
+
+	if ((l = pass_line(p, w)) == NULL) {
+		log_warnx("reconcile %s: out of memory", w->conf->name);
+		return NULL;
+	}
+	l->conf = w->conf;
+	l->l.state = state;
+	l->l.backend = backend_of(w->conf->supervisor)->name;
+	strlcpy(l->profile, profile, sizeof(l->profile));
+	strlcpy(l->service, w->conf->name, sizeof(l->service));
+	if (w->conf->profiles == NULL || profile_instance(w->conf->name,
+	    profile, l->name, sizeof(l->name)) == -1)
+		strlcpy(l->name, w->conf->name, sizeof(l->name));
+	current_of(w->agent, l->release);
+	return l;
+}
+
+static void
+settle(struct line *l, enum plan_action action, enum plan_reason reason)
+{
+	l->l.action = action;
+	l->l.reason = reason;
+	l->decided = 1;
+}
+
+/* --- facts ------------------------------------------------------------ */
+
+static void
+facts_common(const struct line *l, struct facts *f)
+{
+	f->enabled = service_isenabled(l->conf);
+	f->release = l->release[0] != '\0';
+	f->startable = !service_getenv()->oneshot ||
+	    backend_of(l->conf->supervisor)->foreign;
+	f->open = recover_isopen(l->ward->agent);
+}
+
+static void
+facts_instance(const struct line *l, struct facts *f)
+{
+	const struct instance	*i = l->i;
+
+	memset(f, 0, sizeof(*f));
+	f->alive = i->state == SERVICE_STARTING || i->state == SERVICE_UP;
+	f->leftovers = i->state == SERVICE_STOPPING;
+	f->waiting = i->state == SERVICE_BACKOFF;
+	f->parked = i->state == SERVICE_FAILED;
+	f->wanted = i->in.desired;
+	facts_common(l, f);
+}
+
+/* Of one that has no instance: what its files say. */
+static void
+facts_files(const struct line *l, const struct intent *in, int wanted,
+    struct facts *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->alive = in->running && in->pid > 1 && in->start_time != 0 &&
+	    strcmp(in->boot, boot_id()) == 0 &&
+	    pid_starttime(in->pid) == in->start_time;
+	f->parked = in->failed && strcmp(in->failed_release,
+	    l->release) == 0;
+	f->wanted = wanted;
+	facts_common(l, f);
+}
+
+/* --- dry -------------------------------------------------------------- */
+
+static void
+dry_one(struct line *l, const struct word *word, int stale)
+{
+	struct instance	*i = instance_find(l->name);
+	struct intent	 in;
+	struct wish	 wish;
+	struct facts	 f;
+	char		 why[UPD_TEXT_SIZE];
+	int		 r = 0, changed, statefd = service_getenv()->statefd;
+
+	memset(&in, 0, sizeof(in));
+	if (i != NULL && i->agent != NULL) {
+		in = i->in;
+		r = 1;
+	} else {
+		if (statefd != -1)
+			r = intent_read(statefd, l->name, &in, why);
+		i = NULL;
+		/* The daemon would seat it. */
+		l->l.change = !service_getenv()->oneshot;
+	}
+	changed = plan_wish(r, &in, word, l->conf->profiles == NULL,
+	    time_real_us(), &wish);
+	l->i = i;
+	if (i != NULL)
+		facts_instance(l, &f);
+	else
+		facts_files(l, &in, wish.desired, &f);
+	f.wanted = wish.desired;
+	l->l.prior = plan_prior(r, &in, f.alive);
+	settle(l, plan_decide(&f, &l->l.reason), l->l.reason);
+	if (changed && r == 1 && l->l.reason == REASON_NONE)
+		l->l.reason = REASON_IMPORT;
+	if (changed || (stale > 0 && !f.alive && !f.leftovers) ||
+	    l->l.action == ACTION_STARTED || l->l.action == ACTION_STOPPED)
+		l->l.change = 1;
+}
+
+/* --- seats ------------------------------------------------------------ */
+
+/* Make a foreign supervisor know of it. */
+static void
+enrol(struct line *l)
+{
+	struct instance	*i = l->i;
+	struct facts	 f;
+	enum plan_reason reason;
+	char		 text[UPD_TEXT_SIZE] = "";
+	int		 up;
+
+	if (i->backend->enroll == NULL)
+		return;
+	facts_instance(l, &f);
+	up = f.alive || plan_decide(&f, &reason) == ACTION_STARTED;
+	switch (i->backend->enroll(i, up && f.wanted, 0, text)) {
+	case 1:
+		l->l.change = 1;
+		break;
+	case -1:
+		log_warnx("register %s: %s", i->name, text);
+		l->l.change = 1;
+		settle(l, ACTION_FAILED, REASON_NOSTART);
+	}
+}
+
+static void
+take_instance(struct line *l, struct instance *i)
+{
+	l->i = i;
+	i->seated = 1;
+	l->l.prior = i->prior;
+	enrol(l);
+}
+
+/* One that has an instance already, and of whose files nothing is known. */
+static void
+known_one(struct pass *p, struct ward *w, struct instance *i)
+{
+	struct line	*l;
+
+	if ((l = new_line(p, w, i->profile, i->echoed.state)) == NULL)
+		return;
+	if (p->dry)
+		dry_one(l, NULL, 0);
+	else
+		take_instance(l, i);
+}
+
+static void
+seat_one(struct pass *p, struct ward *w, const char *profile,
+    const struct msg_profile_found *f)
+{
+	struct instance	*i;
+	struct word	 word = { PSTATE_NONE, PDESIRED_NONE, 0 };
+	struct line	*l;
+	enum plan_reason reason;
+
+	if (f != NULL) {
+		word.state = (enum profile_state)f->state;
+		word.desired = (enum profile_desired)f->desired;
+		word.stamp = f->stamp;
+	}
+	if ((l = new_line(p, w, profile, word.state)) == NULL)
+		return;
+	if (p->dry) {
+		dry_one(l, &word, f != NULL ? (int)f->stale : 0);
+		if (l->i != NULL)
+			l->i->seated = 1;
+		return;
+	}
+	reason = seat_take(w->agent, w->conf, profile, &word, &i, &l->is_new);
+	if (reason != REASON_NONE) {
+		settle(l, reason == REASON_TAKEN ? ACTION_SKIPPED :
+		    ACTION_FAILED, reason);
+		return;
+	}
+	if (!l->is_new)
+		l->imported = instance_import(i, &word);
+	if (f != NULL) {
+		i->echoed.state = word.state;
+		i->echoed.desired = word.desired;
+	}
+	l->l.change = l->is_new || l->imported;
+	take_instance(l, i);
+}
+
+static void
+skip_one(struct pass *p, struct ward *w, const struct msg_profile_found *f)
+{
+	struct line	*l;
+
+	if ((l = new_line(p, w, "", PSTATE_NONE)) == NULL)
+		return;
+	l->name[0] = '\0';
+	strlcpy(l->odd, f->name, sizeof(l->odd));
+	l->l.odd = l->odd;
+	settle(l, ACTION_SKIPPED, plan_skip((enum profile_skip)f->skip));
+}
+
+static void
+trouble(struct pass *p, struct ward *w, enum plan_reason reason)
+{
+	struct line	*l;
+
+	if ((l = new_line(p, w, "", PSTATE_NONE)) == NULL)
+		return;
+	l->name[0] = '\0';
+	settle(l, ACTION_FAILED, reason);
+}
+
+/* Those that the pass has not seen: they have gone, or could not be seen. */
+static void
+unseen(struct pass *p, struct ward *w, int gone, int keep_intent)
+{
+	struct instance	*i, *next;
+	struct line	*l;
+
+	TAILQ_FOREACH_SAFE(i, &w->agent->instances, entry, next) {
+		if (i->seated || strcmp(i->service, w->conf->name) != 0)
+			continue;
+		if (!gone) {
+			known_one(p, w, i);
+			continue;
+		}
+		if ((l = new_line(p, w, i->profile, i->echoed.state)) == NULL)
+			continue;
+		settle(l, ACTION_REMOVED, REASON_NONE);
+		l->l.change = 1;
+		if (p->dry)
+			continue;
+		i->keep_intent = keep_intent;
+		instance_dismiss(i);
+	}
+}
+
+/* A service without a home has one instance, and that is there. */
+static void
+judge_plain(struct pass *p, struct ward *w)
+{
+	struct instance	*i = instance_find(w->conf->name);
+	struct line	*l;
+
+	if ((l = new_line(p, w, "", PSTATE_NONE)) == NULL)
+		return;
+	if (p->dry)
+		dry_one(l, NULL, 0);
+	else if (i != NULL && i->agent == w->agent)
+		take_instance(l, i);
+	else
+		settle(l, ACTION_FAILED, REASON_MEMORY);
+}
+
+void
+judge_seat(struct pass *p, struct ward *w)
+{
+	const struct msg_profile_scanned *end;
+	const struct msg_profile_found	 *f;
+	struct instance			 *i;
+	size_t				  k, n;
+
+	TAILQ_FOREACH(i, &w->agent->instances, entry)
+		i->seated = 0;
+	if (w->conf->home == NULL) {
+		judge_plain(p, w);
+		return;
+	}
+	if (w->roster == NULL) {
+		trouble(p, w, REASON_CHILD);
+		seat_one(p, w, PROFILE_DEFAULT, NULL);
+		unseen(p, w, 0, 0);
+		return;
+	}
+	f = roster_found(w->roster, &n);
+	end = roster_scanned(w->roster);
+	for (k = 0; k < n; k++)
+		if (f[k].skip == SKIP_NONE)
+			seat_one(p, w, f[k].name, &f[k]);
+		else
+			skip_one(p, w, &f[k]);
+	if (end->dir_errno != 0 && end->dir_errno != ENOENT)
+		trouble(p, w, REASON_DIR);
+	if (end->many)
+		trouble(p, w, REASON_MANY);
+	/* The whole directory is not there: a volume may be missing, so
+	 * what was wanted is not forgotten. */
+	unseen(p, w, (end->dir_errno == 0 || end->dir_errno == ENOENT) &&
+	    !end->many, end->dir_errno == ENOENT);
+}
+
+/* --- verdicts --------------------------------------------------------- */
+
+void
+judge_decide(struct line *l)
+{
+	struct facts	 f;
+
+	if (l->decided || l->i == NULL)
+		return;
+	facts_instance(l, &f);
+	settle(l, plan_decide(&f, &l->l.reason), l->l.reason);
+	if (f.alive)
+		l->l.prior = PRIOR_UNKNOWN;
+	else if (!l->is_new)
+		l->l.prior = plan_prior(1, &l->i->in, 0);
+	if (l->imported && l->l.reason == REASON_NONE)
+		l->l.reason = REASON_IMPORT;
+	if (l->l.action == ACTION_STARTED || l->l.action == ACTION_STOPPED)
+		l->l.change = 1;
+	if (l->l.action == ACTION_STOPPED)
+		service_stop(l->i, "its profile's file wants it down");
+}
+
+void
+judge_outcome(struct line *l)
+{
+	enum service_state	 s;
+
+	if (l->l.action != ACTION_STARTED || l->i == NULL)
+		return;
+	s = l->i->state;
+	if (s == SERVICE_DOWN || s == SERVICE_BACKOFF || s == SERVICE_FAILED)
+		settle(l, ACTION_FAILED, REASON_NOSTART);
+}
+
+/* --- orphans ---------------------------------------------------------- */
+
+/* It may be of a service whose profiles could not be seen. */
+static int
+is_unseen(const struct pass *p, const char *name)
+{
+	const struct ward	*w;
+	size_t			 len;
+
+	TAILQ_FOREACH(w, &p->wards, entry) {
+		len = strlen(w->conf->name);
+		if (w->conf->profiles != NULL && (w->roster == NULL ||
+		    roster_scanned(w->roster)->dir_errno != 0 ||
+		    roster_scanned(w->roster)->many) &&
+		    strncmp(name, w->conf->name, len) == 0 &&
+		    name[len] == '-')
+			return 1;
+	}
+	return 0;
+}
+
+static int
+has_line(const struct pass *p, const char *name)
+{
+	size_t	 k;
+
+	for (k = 0; k < p->n; k++)
+		if (strcmp(p->lines[k]->name, name) == 0)
+			return 1;
+	return 0;
+}
+
+static void
+orphan_line(struct pass *p, struct ward *w, const char *name)
+{
+	struct line	*l;
+
+	if ((l = pass_line(p, w)) == NULL)
+		return;
+	strlcpy(l->service, name, sizeof(l->service));
+	strlcpy(l->name, name, sizeof(l->name));
+	if (w != NULL)
+		l->l.backend = backend_of(w->conf->supervisor)->name;
+	settle(l, ACTION_REMOVED, REASON_NONE);
+	l->l.change = 1;
+}
+
+static void
+orphan(void *arg, const char *name)
+{
+	struct pass	*p = arg;
+
+	if (has_line(p, name) || is_unseen(p, name) ||
+	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] !=
+	    '\0')
+		return;
+	orphan_line(p, NULL, name);
+	if (!p->dry)
+		instance_orphan(name);
+}
+
+/* Known to a foreign supervisor, and to nobody else. */
+static struct {
+	struct pass	*pass;
+	struct ward	*ward;
+} asked;
+
+static void
+stray(void *arg, const char *name)
+{
+	const struct instance	*i = instance_find(name);
+
+	if (i != NULL || has_line(asked.pass, name) ||
+	    is_unseen(asked.pass, name))
+		return;
+	orphan_line(asked.pass, asked.ward, name);
+	if (!asked.pass->dry)
+		backend_of(asked.ward->conf->supervisor)->withdraw(
+		    asked.ward->conf, name);
+}
+
+void
+judge_orphans(struct pass *p)
+{
+	const struct backend	*b;
+	struct ward		*w;
+
+	if (service_getenv()->statefd != -1)
+		seat_orphans(orphan, p);
+	asked.pass = p;
+	TAILQ_FOREACH(w, &p->wards, entry) {
+		b = backend_of(w->conf->supervisor);
+		asked.ward = w;
+		if (b->list != NULL && b->withdraw != NULL)
+			b->list(w->conf, stray, NULL);
+	}
+}
