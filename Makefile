@@ -50,9 +50,11 @@ MAIN=		updaterd/check.o updaterd/config.o updaterd/keyfile.o \
 		updaterd/lex.o updaterd/orders.o updaterd/parse.o \
 		updaterd/percent.o updaterd/printconf.o \
 		updaterd/proc.o updaterd/sandbox.o updaterd/setting.o \
-		updaterd/updaterd.o updaterd/value.o
+		updaterd/unitname.o updaterd/updaterd.o updaterd/value.o
 
-PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
+PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
+		updaterd/parent/children.o \
+		updaterd/parent/command.o \
 		updaterd/parent/contain.o updaterd/parent/control.o \
 		updaterd/parent/death.o updaterd/parent/describe.o \
 		updaterd/parent/dump.o updaterd/parent/expand.o \
@@ -64,7 +66,8 @@ PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/launch.o updaterd/parent/listen.o \
 		updaterd/parent/logfile.o \
 		updaterd/parent/lookout.o updaterd/parent/metrics.o \
-		updaterd/parent/native.o updaterd/parent/netcount.o \
+		updaterd/parent/native.o updaterd/parent/netconf.o \
+		updaterd/parent/netcount.o \
 		updaterd/parent/observe.o updaterd/parent/operate.o \
 		updaterd/parent/ops.o \
 		updaterd/parent/parent.o \
@@ -72,7 +75,8 @@ PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/pass.o updaterd/parent/prepare.o \
 		updaterd/parent/probing.o updaterd/parent/prom.o \
 		updaterd/parent/promote.o updaterd/parent/publish.o \
-		updaterd/parent/push.o updaterd/parent/reap.o \
+		updaterd/parent/push.o updaterd/parent/rcctl.o \
+		updaterd/parent/reap.o \
 		updaterd/parent/receive.o \
 		updaterd/parent/reconcile.o updaterd/parent/record.o \
 		updaterd/parent/recover.o updaterd/parent/release.o \
@@ -83,10 +87,14 @@ PARENT=		updaterd/parent/children.o updaterd/parent/command.o \
 		updaterd/parent/s6scan.o updaterd/parent/scandir.o \
 		updaterd/parent/scrape.o updaterd/parent/sdnotify.o \
 		updaterd/parent/service.o updaterd/parent/slot.o \
-		updaterd/parent/staging.o updaterd/parent/status.o \
+		updaterd/parent/staging.o updaterd/parent/startcheck.o \
+		updaterd/parent/status.o \
 		updaterd/parent/store.o updaterd/parent/svstat.o \
+		updaterd/parent/systemctl.o updaterd/parent/systemd.o \
 		updaterd/parent/task.o updaterd/parent/tree.o \
 		updaterd/parent/trial.o updaterd/parent/trust.o \
+		updaterd/parent/unitfile.o updaterd/parent/unitlook.o \
+		updaterd/parent/unitrecord.o updaterd/parent/unitstate.o \
 		updaterd/parent/update.o \
 		updaterd/parent/users.o updaterd/parent/utf8.o \
 		updaterd/parent/verdict.o updaterd/parent/walk.o \
@@ -113,7 +121,8 @@ UNPACK=		updaterd/unpack/diff.o updaterd/unpack/entry.o \
 		updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o \
 		updaterd/unpack/names.o updaterd/unpack/report.o \
 		updaterd/unpack/source.o updaterd/unpack/unpack.o \
-		updaterd/unpack/walk.o updaterd/unpack/writer.o
+		updaterd/unpack/verify.o updaterd/unpack/walk.o \
+		updaterd/unpack/writer.o
 
 PROFILE=	updaterd/profile/profile.o updaterd/profile/rlog.o \
 		updaterd/profile/statefile.o updaterd/profile/visit.o
@@ -138,7 +147,8 @@ UPDATERMASTER=	common/error.o common/log.o common/proto.o common/relkey.o \
 		updatermaster/push.o \
 		updatermaster/query.o updatermaster/record.o \
 		updatermaster/report.o updatermaster/rollout.o \
-		updatermaster/secrets.o updatermaster/show.o \
+		updatermaster/secrets.o updatermaster/show.o updatermaster/sign.o \
+		updatermaster/signing.o updatermaster/spool.o \
 		updatermaster/transfer.o \
 		updatermaster/updatermaster.o updatermaster/watch.o
 

@@ -27,7 +27,8 @@ YACC=		byacc
 
 OS_COMMON=	common/compat/imsg.o
 OS_OBJS=	common/compat/beneath-linux.o common/compat/beneath-walk.o \
-		common/compat/contain-linux.o common/compat/dirwatch-linux.o \
+		common/compat/cgwatch-linux.o common/compat/contain-linux.o \
+		common/compat/dirwatch-linux.o \
 		common/compat/farwatch-linux.o \
 		common/compat/landlock-linux.o \
 		common/compat/osproc-linux.o common/compat/pidwatch-linux.o \

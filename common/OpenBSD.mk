@@ -21,6 +21,7 @@ YACC=		yacc
 
 OS_COMMON=	
 OS_OBJS=	common/compat/beneath-openbsd.o common/compat/beneath-walk.o \
+		common/compat/cgwatch-openbsd.o \
 		common/compat/contain-openbsd.o \
 		common/compat/dirwatch-openbsd.o \
 		common/compat/farwatch-openbsd.o \

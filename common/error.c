@@ -28,6 +28,7 @@ static const struct {
 	[UPD_ETRAILING] =	{ "data after the end of the archive", 422 },
 	[UPD_ENESTED] =		{ "archive is compressed twice", 422 },
 	[UPD_EFORMAT] =		{ "not a tar archive, or damaged", 422 },
+	[UPD_ECUT] =		{ "archive is cut short", 422 },
 	[UPD_EENTRY] =		{ "archive entry refused", 422 },
 	[UPD_EEMPTY] =		{ "archive holds no file", 422 },
 	[UPD_ELIMIT] =		{ "archive exceeds a limit", 422 },

@@ -27,6 +27,7 @@ enum upd_error {
 	UPD_ETRAILING,		/* bytes after the end */
 	UPD_ENESTED,		/* compressed twice */
 	UPD_EFORMAT,		/* not a tar archive, or damaged */
+	UPD_ECUT,		/* ends too soon */
 	UPD_EENTRY,		/* an entry that is refused */
 	UPD_EEMPTY,		/* no file in the archive */
 	UPD_ELIMIT,		/* files, unpacked or window limit */

@@ -30,6 +30,10 @@ static const char *const health_names[HEALTH__MAX] = {
 	"none", "tcp", "http", "https", "exec", "notify"
 };
 
+static const char *const fault_names[FAULT__MAX] = {
+	"changed", "missing", "extra", "mode", "owner", "unreadable"
+};
+
 #define N(x)	[IMSG_##x] = #x
 static const char *const imsg_names[IMSG__MAX] = {
 	N(NONE), N(VERBOSE), N(READY),
@@ -42,6 +46,7 @@ static const char *const imsg_names[IMSG__MAX] = {
 	N(INFLATE_PROGRESS),
 	N(INFLATE_DONE), N(INFLATE_FAIL),
 	N(UNPACK_DIR), N(UNPACK_MANIFEST), N(UNPACK_START), N(UNPACK_DIFF),
+	N(UNPACK_FAULT),
 	N(UNPACK_DONE), N(UNPACK_FAIL),
 	N(PROBE_START), N(PROBE_FILE), N(PROBE_GO), N(PROBE_CANCEL),
 	N(PROBE_CERT), N(PROBE_RESULT),
@@ -83,6 +88,12 @@ const char *
 health_name(enum health_kind kind)
 {
 	return name_of(health_names, NELEM(health_names), (uint32_t)kind);
+}
+
+const char *
+fault_name(enum fault_kind kind)
+{
+	return name_of(fault_names, NELEM(fault_names), (uint32_t)kind);
 }
 
 const char *

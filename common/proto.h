@@ -81,7 +81,7 @@ enum upd_op {
 	OP_RELOAD,
 	OP_VERBOSE,		/* arg: "brief" or "verbose" */
 	OP_MONITOR,		/* answers go on until the client leaves */
-	OP_VERIFY,		/* not built yet */
+	OP_VERIFY,		/* agent, arg: release id or "" the active */
 	OP_RECONCILE,		/* arg: "dry" or "" */
 	OP_PROFILES,		/* answer: {"profiles":[..]} */
 	OP__MAX
@@ -147,6 +147,8 @@ enum imsg_type {
 	IMSG_UNPACK_FAIL,	/* struct msg_fail; then exit 1 */
 	IMSG_UNPACK_DIFF,	/* struct msg_unpack_diff, one per entry that
 				 * differs; UNPACK_DIFF mode only */
+	IMSG_UNPACK_FAULT,	/* struct msg_unpack_fault, one per fault;
+				 * UNPACK_VERIFY with report only */
 
 	/* parent and probe */
 	IMSG_PROBE_START,	/* struct msg_probe_start */
@@ -416,7 +418,8 @@ enum unpack_mode {
 	UNPACK_MANIFEST,		/* walk the tree, write the manifest
 					 * again (after an install step) */
 	UNPACK_VERIFY,			/* read the manifest, compare the tree;
-					 * the first difference is a FAIL */
+					 * the first difference is a FAIL, or
+					 * with report each is a FAULT */
 	UNPACK_DIFF,			/* compare two manifests: that of
 					 * UNPACK_MANIFEST is the new one, the
 					 * descriptor of START the old one
@@ -429,6 +432,11 @@ struct msg_unpack_start {
 	uint64_t	max_bytes;		/* of file contents at most */
 	uint64_t	reserve_blocks;		/* f_bavail to be left, in bytes */
 	uint64_t	reserve_inodes;		/* to be left */
+	int64_t		since;			/* VERIFY: read contents only
+						 * of files that were touched
+						 * after this, wall us; 0 all */
+	uint32_t	report;			/* VERIFY: tell all faults */
+	uint32_t	pad;
 };
 
 struct msg_unpack_done {
@@ -450,6 +458,27 @@ struct msg_unpack_diff {
 	uint32_t	kind;			/* enum diff_kind */
 	uint32_t	total[DIFF__MAX];	/* so far */
 	char		path[UPD_PATH_SIZE];
+};
+
+/* What is wrong with an entry of a release. */
+enum fault_kind {
+	FAULT_CHANGED,			/* content, size, type or target */
+	FAULT_MISSING,
+	FAULT_EXTRA,
+	FAULT_MODE,
+	FAULT_OWNER,			/* not root's */
+	FAULT_UNREADABLE,
+	FAULT__MAX
+};
+const char	*fault_name(enum fault_kind);
+#define UPD_FAULT_MAX	1000		/* of each kind sent */
+/* The first UPD_FAULT_MAX of each kind carry a path, escaped; the last
+ * message of all has path "" and the totals. */
+struct msg_unpack_fault {
+	uint32_t	kind;			/* enum fault_kind */
+	uint32_t	total[FAULT__MAX];	/* so far */
+	char		path[UPD_PATH_SIZE];
+	char		text[UPD_TEXT_SIZE];	/* for a person */
 };
 
 /* --- probe ---------------------------------------------------------- */

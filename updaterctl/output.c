@@ -305,6 +305,54 @@ output_result(struct screen *s, const json_t *json)
 }
 
 void
+output_verify(struct screen *s, const json_t *json)
+{
+	const json_t	*r = json_object_get(json, "release"), *v;
+	json_t		*totals = json_object_get(json, "totals"), *n;
+	json_int_t	 more = 0;
+	const char	*kind;
+	char		 size[16];
+	size_t		 i;
+	int		 clean = strcmp(js_text(json, "status"), "clean") == 0;
+
+	fprintf(s->f, "release ");
+	put_text(s, TONE_STRONG, js_text(r, "id"));
+	fprintf(s->f, " of agent ");
+	put_text(s, TONE_PLAIN, js_text(json, "agent"));
+	if (clean) {
+		fmt_bytes((uint64_t)js_int(json, "bytes", 0), size,
+		    sizeof(size));
+		fprintf(s->f, " is whole: %" JSON_INTEGER_FORMAT " entries, %s"
+		    "\n", js_int(json, "entries", 0), size);
+		return;
+	}
+	put_text(s, TONE_BAD, " is not what was sealed:");
+	json_object_foreach(totals, kind, n) {
+		more += json_integer_value(n);
+		fprintf(s->f, " %" JSON_INTEGER_FORMAT " ",
+		    json_integer_value(n));
+		put_text(s, TONE_PLAIN, kind);
+	}
+	fputc('\n', s->f);
+	json_array_foreach(json_object_get(json, "faults"), i, v) {
+		more--;
+		fprintf(s->f, "  %-11s", js_text(v, "kind"));
+		put_text(s, TONE_PLAIN, js_text(v, "path"));
+		if (strcmp(js_text(v, "detail"), js_text(v, "kind")) != 0) {
+			fprintf(s->f, ": ");
+			put_text(s, TONE_PLAIN, js_text(v, "detail"));
+		}
+		fputc('\n', s->f);
+	}
+	if (i == 0 && js_text(json, "detail")[0] != '\0') {
+		fprintf(s->f, "  ");
+		put_text(s, TONE_PLAIN, js_text(json, "detail"));
+		fputc('\n', s->f);
+	} else if (more > 0)
+		fprintf(s->f, "  and %" JSON_INTEGER_FORMAT " more\n", more);
+}
+
+void
 output_event(struct screen *s, json_t *e)
 {
 	const char	*key;

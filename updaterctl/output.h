@@ -16,6 +16,8 @@ void	 output_releases(struct screen *, const json_t *);
 void	 output_history(struct screen *, const json_t *);
 /* What a command did: update, dry run, rollback, start, reload .. */
 void	 output_result(struct screen *, const json_t *);
+/* A release against its manifest: whole, or all that is not. */
+void	 output_verify(struct screen *, const json_t *);
 /* One event of monitor, on a line. */
 void	 output_event(struct screen *, json_t *);
 /* {"metrics":text}: the text as it is. */

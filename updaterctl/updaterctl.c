@@ -44,7 +44,7 @@ struct command {
 };
 
 static int	ctl_agent(struct ctl *, int, char **, int);
-static int	ctl_rollback(struct ctl *, int, char **, int);
+static int	ctl_release(struct ctl *, int, char **, int);
 static int	ctl_update(struct ctl *, int, char **, int);
 static int	ctl_service(struct ctl *, int, char **, int);
 static int	ctl_plain(struct ctl *, int, char **, int);
@@ -55,7 +55,7 @@ static int	ctl_log(struct ctl *, int, char **, int);
 static const struct command	commands[] = {
 	{ "status",	0, 0, "", ctl_plain, OP_STATUS, "" },
 	{ "releases",	0, 1, "", ctl_agent, OP_RELEASES, "[agent]" },
-	{ "rollback",	0, 2, "", ctl_rollback, OP_ROLLBACK, "[agent [id]]" },
+	{ "rollback",	0, 2, "", ctl_release, OP_ROLLBACK, "[agent [id]]" },
 	{ "update",	2, 3, "Dfn", ctl_update, OP__MAX,
 	    "[-Dfn] agent file|- [sha]" },
 	{ "start",	1, 1, "", ctl_service, OP_START, "service" },
@@ -68,7 +68,7 @@ static const struct command	commands[] = {
 	{ "log",	1, 1, "", ctl_log, OP_VERBOSE, "brief|verbose" },
 	{ "confirm",	0, 1, "", ctl_agent, OP_CONFIRM, "[agent]" },
 	{ "reconcile",	0, 0, "n", ctl_reconcile, OP_RECONCILE, "[-n]" },
-	{ "verify",	0, 1, "", ctl_agent, OP_VERIFY, "[agent]" },
+	{ "verify",	0, 2, "", ctl_release, OP_VERIFY, "[agent [id]]" },
 };
 #define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
 
@@ -183,6 +183,8 @@ show(struct ctl *ctl, json_t *json)
 		output_releases(&ctl->out, json);
 	else if (ctl->cmd->op == OP_HISTORY)
 		output_history(&ctl->out, json);
+	else if (ctl->cmd->op == OP_VERIFY)
+		output_verify(&ctl->out, json);
 	else if (ctl->cmd->op == OP_MONITOR)
 		output_event(&ctl->out, json);
 	else if (ctl->cmd->op == OP_METRICS)
@@ -218,7 +220,9 @@ present(struct ctl *ctl, const struct answer *a)
 		show_error(ctl, a->status, json);
 	else {
 		show(ctl, json);
-		rv = 0;
+		/* An answer, and yet not what was hoped for. */
+		rv = ctl->cmd->op == OP_VERIFY && strcmp(js_text(json,
+		    "status"), "clean") != 0 ? EXIT_FAILED : 0;
 	}
 	json_decref(json);
 	if (fflush(stdout) == EOF)
@@ -307,7 +311,7 @@ ctl_agent(struct ctl *ctl, int argc, char **argv, int flags)
 }
 
 static int
-ctl_rollback(struct ctl *ctl, int argc, char **argv, int flags)
+ctl_release(struct ctl *ctl, int argc, char **argv, int flags)
 {
 	return request(ctl, argc > 0 ? argv[0] : "", argc > 1 ? argv[1] : "");
 }

@@ -12,12 +12,15 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
 #include "lex.h"
 #include "percent.h"
 #include "profile.h"
+#include "unitname.h"
 
 typedef void	(*report)(int, const char *, ...)
 		    __attribute__((format(printf, 2, 3)));
@@ -39,9 +42,7 @@ struct check {
  * one removes its row.
  */
 static const enum conf_key	 unbuilt[] = {
-	KEY_SELF,
-	KEY_SUPERVISE_SYSTEMD,
-	KEY_SUPERVISE_RCCTL
+	KEY_SELF
 };
 
 static void
@@ -259,6 +260,11 @@ check_unique(struct check *c, const struct service_conf *s)
 				ERROR(c, s->line, "service \"%.64s\": already "
 				    "on %s; names are unique on the host",
 				    s->name, lex_where(other->line, s->line));
+			if (other->unit != NULL && s->unit != NULL &&
+			    strcmp(other->unit, s->unit) == 0)
+				ERROR(c, s->lines[KEY_SUPERVISE], "supervise: "
+				    "\"%.64s\" is already of service "
+				    "\"%.64s\"", s->unit, other->name);
 			if (is_default_of(s, other) ||
 			    is_default_of(other, s))
 				ERROR(c, s->line, "service \"%.64s\": one of "
@@ -274,6 +280,44 @@ check_unique(struct check *c, const struct service_conf *s)
 				    other->name);
 		}
 	}
+}
+
+/* What another supervisor starts from a description of its own. */
+static void
+check_foreign(struct check *c, const struct service_conf *s)
+{
+	static const enum conf_key	 theirs[] = { KEY_GROUP, KEY_GROUPS,
+					    KEY_DIRECTORY, KEY_UMASK,
+					    KEY_RLIMIT, KEY_COMMAND, KEY_LOG };
+	int				 is_unit, ok;
+	char				*name;
+	size_t				 i;
+
+	is_unit = s->supervisor == SUPERVISE_SYSTEMD;
+	name = s->profiles == NULL ? strdup(s->unit) :
+	    percent_expand(s->unit, "p", "/");
+	ok = name != NULL && (is_unit ? unitname_isvalid(name) :
+	    rcname_isvalid(name));
+	free(name);
+	if (s->profiles != NULL && !percent_has(s->unit, 'p'))
+		ERROR(c, s->lines[KEY_SUPERVISE], "supervise: \"%.64s\" is "
+		    "one name for all profiles; put %%p into it", s->unit);
+	else if (!ok && is_unit)
+		ERROR(c, s->lines[KEY_SUPERVISE], "supervise systemd: "
+		    "\"%.64s\" is not the whole name of a service unit, as "
+		    "\"agent.service\"", s->unit);
+	else if (!ok)
+		ERROR(c, s->lines[KEY_SUPERVISE], "supervise rcctl: "
+		    "\"%.64s\" is not the name of an rc.d script", s->unit);
+	for (i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+		if (s->lines[theirs[i]] != 0)
+			ERROR(c, s->lines[theirs[i]], "%s: this is up to %s; "
+			    "remove it", key_name(theirs[i]), is_unit ?
+			    "the unit" : "the rc.d script");
+	if (s->stop_signal != SIGTERM)
+		ERROR(c, s->lines[KEY_STOP], "stop: the signal is up to %s; "
+		    "only within can be given", is_unit ? "the unit" :
+		    "the rc.d script");
 }
 
 /* %p, %h and %% in a text of a service that has a home. */
@@ -405,6 +449,8 @@ check_s6(struct check *c, const struct service_conf *s)
 static void
 check_service(struct check *c, const struct service_conf *s)
 {
+	int	 foreign = s->unit != NULL;
+
 	const struct config	*conf = c->conf;
 
 	if (!name_isvalid(s->name))
@@ -412,7 +458,9 @@ check_service(struct check *c, const struct service_conf *s)
 		    "9, \"_\" and \"-\", begins with a letter or digit, and "
 		    "is at most %d long", s->name, UPD_NAME_SIZE - 2);
 	check_unique(c, s);
-	if (s->command.n == 0 && !s->damaged)
+	if (foreign)
+		check_foreign(c, s);
+	else if (s->command.n == 0 && !s->damaged)
 		ERROR(c, s->lines[KEY_COMMAND] != 0 ? s->lines[KEY_COMMAND] :
 		    s->line, "service \"%.64s\": no command", s->name);
 	else if (s->command.n > 0 && s->command.v[0][0] == '\0')

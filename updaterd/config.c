@@ -80,6 +80,7 @@ config_new(void)
 	c->body = DEF_BODY;
 	c->idle = DEF_IDLE;
 	c->rate = DEF_RATE;
+	c->push = DEF_PUSH;
 	TAILQ_INIT(&c->permits);
 	TAILQ_INIT(&c->agents);
 	return c;

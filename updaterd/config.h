@@ -29,6 +29,7 @@
 #define DEF_BODY	(2ULL << 30)
 #define DEF_IDLE	30
 #define DEF_RATE	1024
+#define DEF_PUSH	3600
 #define DEF_KEEP	3
 #define DEF_UNPACKED	(4ULL << 30)
 #define DEF_FILES	200000
@@ -173,6 +174,7 @@ struct agent_conf {
 	int		 damaged;	/* a line in it was not understood */
 	int		 lines[KEY__MAX];	/* where each was set */
 	uint32_t	 probation_ms;	/* 0: none */
+	int		 verify_start;	/* compare before it is started */
 };
 TAILQ_HEAD(agent_confs, agent_conf);
 
@@ -193,6 +195,7 @@ struct config {
 	uint64_t		 body;		/* bytes */
 	uint32_t		 idle;		/* seconds */
 	uint64_t		 rate;		/* bytes/s */
+	uint32_t		 push;		/* seconds */
 	struct permit_confs	 permits;
 	struct agent_confs	 agents;
 	int			 damaged;	/* a line was not understood */

@@ -52,6 +52,7 @@ int	 yyerror(const char *);
 %token	RLIMIT ROOT RUNTIME S6 SELF SERVICE SHUTDOWN SIZE STATE STATIC
 %token	STATUS STOP SUBJECT SUPERVISE SYSTEMD TCP TIMEOUT TLS UMASK UNITS
 %token	UNPACK UNPACKED USER WITHIN
+%token	AT START VERIFY
 %token	<v.string>	WORD STRING
 %type	<v.string>	value string strings
 %type	<v.number>	role http
@@ -167,6 +168,7 @@ netlimit : CONNECTIONS value	{
 	| BODY value	{ NUMBER(conf, KEY_BODY, body, $<pos>1, $2); }
 	| IDLE value	{ NUMBER(conf, KEY_IDLE, idle, $<pos>1, $2); }
 	| RATE value	{ NUMBER(conf, KEY_RATE, rate, $<pos>1, $2); }
+	| PUSH value	{ NUMBER(conf, KEY_PUSH, push, $<pos>1, $2); }
 	;
 
 selfopts : /* empty */
@@ -208,6 +210,10 @@ agentopt : ROOT string	{ STRINGTO(agent, KEY_ROOT, root, $<pos>1, $2); }
 	}
 	| PROBATION value	{
 		NUMBER(agent, KEY_PROBATION, probation_ms, $<pos>1, $2);
+	}
+	| VERIFY AT START	{
+		if (setting_once(agent->lines, KEY_VERIFY, $<pos>1))
+			agent->verify_start = 1;
 	}
 	| service
 	;
@@ -439,9 +445,9 @@ static const struct {
 	const char	*name;
 	int		 token;
 } keywords[] = {
-	{ "agent", AGENT }, { "allow", ALLOW }, { "backoff", BACKOFF },
-	{ "body", BODY },
-	{ "ca", CA }, { "certificate", CERTIFICATE }, { "chroot", CHROOT },
+	{ "agent", AGENT }, { "allow", ALLOW }, { "at", AT },
+	{ "backoff", BACKOFF }, { "body", BODY }, { "ca", CA },
+	{ "certificate", CERTIFICATE }, { "chroot", CHROOT },
 	{ "command", COMMAND }, { "connections", CONNECTIONS },
 	{ "control", CONTROL }, { "crl", CRL }, { "directory", DIRECTORY },
 	{ "downgrade", DOWNGRADE }, { "enabled", ENABLED }, { "env", ENV },
@@ -463,13 +469,14 @@ static const struct {
 	{ "release", RELEASE }, { "reserve", RESERVE }, { "restart", RESTART },
 	{ "rlimit", RLIMIT }, { "root", ROOT }, { "runtime", RUNTIME },
 	{ "s6", S6 }, { "self", SELF }, { "service", SERVICE },
-	{ "shutdown", SHUTDOWN }, { "size", SIZE }, { "state", STATE },
+	{ "shutdown", SHUTDOWN }, { "size", SIZE },
+	{ "start", START }, { "state", STATE },
 	{ "static", STATIC }, { "status", STATUS }, { "stop", STOP },
 	{ "subject", SUBJECT }, { "supervise", SUPERVISE },
 	{ "systemd", SYSTEMD }, { "tcp", TCP }, { "timeout", TIMEOUT },
 	{ "tls", TLS }, { "umask", UMASK }, { "units", UNITS },
 	{ "unpack", UNPACK }, { "unpacked", UNPACKED }, { "user", USER },
-	{ "within", WITHIN }
+	{ "verify", VERIFY }, { "within", WITHIN }
 };
 #define NKEYWORDS	(sizeof(keywords) / sizeof(keywords[0]))
 

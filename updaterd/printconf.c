@@ -141,6 +141,7 @@ print_global(FILE *fp, const struct config *c)
 	print_value(fp, 1, KEY_BODY, c->body);
 	print_value(fp, 1, KEY_IDLE, c->idle);
 	print_value(fp, 1, KEY_RATE, c->rate);
+	print_value(fp, 1, KEY_PUSH, c->push);
 	fputs("}\n", fp);
 	TAILQ_FOREACH(p, &c->permits, entry) {
 		fprintf(fp, "permit %s from", role_name(p->role));
@@ -263,13 +264,16 @@ print_service(FILE *fp, const struct service_conf *s)
 	print_string(fp, 2, "group", s->group);
 	print_args(fp, 2, "groups", &s->groups);
 	print_string(fp, 2, "directory", s->directory);
-	print_value(fp, 2, KEY_UMASK, s->umask);
+	if (s->unit == NULL)
+		print_value(fp, 2, KEY_UMASK, s->umask);
 	print_rlimits(fp, s);
 	print_args(fp, 2, "command", &s->command);
 	print_args(fp, 2, "environment", &s->environment);
 	print_health(fp, &s->health);
-	fprintf(fp, "\t\tstop %s within %s\n", value_signame(s->stop_signal),
-	    value(KEY_STOP_WITHIN, s->stop_ms));
+	fputs("\t\tstop", fp);
+	if (s->unit == NULL)
+		fprintf(fp, " %s", value_signame(s->stop_signal));
+	fprintf(fp, " within %s\n", value(KEY_STOP_WITHIN, s->stop_ms));
 	fprintf(fp, "\t\trestart backoff %s", value(KEY_BACKOFF,
 	    s->backoff_ms));
 	fprintf(fp, " max %s permanent { ", value(KEY_BACKMAX,
@@ -326,6 +330,8 @@ print_agent(FILE *fp, const struct config *c, const struct agent_conf *a)
 		fputs("\tallow downgrade\n", fp);
 	if (a->probation_ms != 0)
 		print_value(fp, 1, KEY_PROBATION, a->probation_ms);
+	if (a->verify_start)
+		fputs("\tverify at start\n", fp);
 	TAILQ_FOREACH(s, &a->services, entry)
 		print_service(fp, s);
 	fputs("}\n", fp);

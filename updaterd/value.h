@@ -31,6 +31,7 @@ enum conf_key {
 	KEY_BODY,
 	KEY_IDLE,
 	KEY_RATE,
+	KEY_PUSH,
 	KEY_RELEASE_KEY,
 	KEY_SELF,
 	/* an agent */
@@ -44,6 +45,7 @@ enum conf_key {
 	KEY_RESERVE,
 	KEY_DOWNGRADE,
 	KEY_PROBATION,
+	KEY_VERIFY,
 	/* a service */
 	KEY_GROUP,
 	KEY_GROUPS,

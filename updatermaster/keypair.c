@@ -23,41 +23,23 @@
 #include "keypair.h"
 #include "util.h"
 
-#define SEED_LEN	32
-#define PUBLIC_LEN	32
-#define NUM_LEN		8
-#define SUM_LEN		8
-
-struct secret {
-	unsigned char	pkalg[2];
-	unsigned char	kdfalg[2];
-	unsigned char	rounds[4];
-	unsigned char	salt[16];
-	unsigned char	checksum[SUM_LEN];
-	unsigned char	num[NUM_LEN];
-	unsigned char	key[SEED_LEN + PUBLIC_LEN];
-};
-
 struct public {
-	unsigned char	pkalg[2];
-	unsigned char	num[NUM_LEN];
-	unsigned char	key[PUBLIC_LEN];
+	uint8_t	 pkalg[RELKEY_ALG_LEN];
+	uint8_t	 num[RELKEY_NUM_LEN];
+	uint8_t	 key[RELKEY_PUBLIC_LEN];
 };
-
-/* No padding: they are written as they lie. */
-_Static_assert(sizeof(struct secret) == 104, "struct secret");
 _Static_assert(sizeof(struct public) == 42, "struct public");
 
 static int
 write_key(const struct master *m, const char *name, const char *comment,
     const void *data, size_t len, mode_t mode)
 {
-	unsigned char	 b64[4 * ((sizeof(struct secret) + 2) / 3) + 1];
+	char		 b64[BASE64_SIZE(sizeof(struct keypair_secret))];
 	struct buf	 b = { NULL, 0, 0 };
 	int		 rv = -1;
 
-	EVP_EncodeBlock(b64, data, (int)len);
-	if (buf_printf(&b, "untrusted comment: %s\n%s\n", comment, b64) == 0)
+	base64_encode(data, len, b64);
+	if (buf_printf(&b, RELKEY_COMMENT "%s\n%s\n", comment, b64) == 0)
 		rv = file_write(m->dirfd, name, b.data, b.len, mode);
 	if (rv == -1)
 		warn("%s/%s", m->dir, name);
@@ -68,15 +50,24 @@ write_key(const struct master *m, const char *name, const char *comment,
 	return rv;
 }
 
+void
+keypair_sum(const uint8_t *key, uint8_t *sum)
+{
+	uint8_t	 md[SHA512_DIGEST_LENGTH];
+
+	SHA512(key, SEED_LEN + RELKEY_PUBLIC_LEN, md);
+	memcpy(sum, md, SUM_LEN);
+	explicit_bzero(md, sizeof(md));
+}
+
 int
 keypair_make(const struct master *m)
 {
-	unsigned char	 md[SHA512_DIGEST_LENGTH];
-	struct secret	 sec;
+	struct keypair_secret sec;
 	struct public	 pub;
 	EVP_PKEY_CTX	*ctx;
 	EVP_PKEY	*key = NULL;
-	size_t		 seed = SEED_LEN, len = PUBLIC_LEN;
+	size_t		 seed = SEED_LEN, len = RELKEY_PUBLIC_LEN;
 	int		 rv = -1;
 
 	memset(&sec, 0, sizeof(sec));
@@ -91,13 +82,12 @@ keypair_make(const struct master *m)
 		warnx("cannot make a release key");
 		goto done;
 	}
-	memcpy(pub.pkalg, "Ed", 2);
-	memcpy(sec.pkalg, "Ed", 2);
+	memcpy(pub.pkalg, RELKEY_ALG, sizeof(pub.pkalg));
+	memcpy(sec.pkalg, RELKEY_ALG, sizeof(sec.pkalg));
 	memcpy(sec.kdfalg, "BK", 2);
 	memcpy(sec.num, pub.num, sizeof(sec.num));
-	memcpy(sec.key + SEED_LEN, pub.key, PUBLIC_LEN);
-	SHA512(sec.key, sizeof(sec.key), md);
-	memcpy(sec.checksum, md, sizeof(sec.checksum));
+	memcpy(sec.key + SEED_LEN, pub.key, RELKEY_PUBLIC_LEN);
+	keypair_sum(sec.key, sec.checksum);
 	/* The secret half last: with it the pair is complete. */
 	if (write_key(m, KEYPAIR_PUBLIC, "updater release public key", &pub,
 	    sizeof(pub), 0644) == 0)
@@ -105,7 +95,6 @@ keypair_make(const struct master *m)
 		    &sec, sizeof(sec), 0600);
  done:
 	explicit_bzero(&sec, sizeof(sec));
-	explicit_bzero(md, sizeof(md));
 	EVP_PKEY_free(key);
 	EVP_PKEY_CTX_free(ctx);
 	return rv;

@@ -136,6 +136,7 @@ int	 cmd_renew(struct master *, int, char **);
 int	 cmd_revoke(struct master *, int, char **);
 int	 cmd_hosts(struct master *, int, char **);
 int	 cmd_pack(struct master *, int, char **);
+int	 cmd_sign(struct master *, int, char **);
 int	 cmd_push(struct master *, int, char **);
 int	 cmd_status(struct master *, int, char **);
 int	 cmd_releases(struct master *, int, char **);

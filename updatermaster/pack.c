@@ -42,6 +42,7 @@
 #include "master.h"
 #include "ignore.h"
 #include "secrets.h"
+#include "spool.h"
 #include "util.h"
 
 #define IGNORE_FILE	".updaterignore"
@@ -421,25 +422,6 @@ pack_directory(struct pack *p, int fd, int depth)
 
 /* --- the whole -------------------------------------------------------- */
 
-/* A file of ours without a name. */
-static int
-temporary(struct pack *p)
-{
-	const char	*dir = getenv("TMPDIR");
-	char		 path[PATH_MAX];
-	int		 fd;
-
-	if (dir == NULL || dir[0] != '/')
-		dir = "/tmp";
-	if ((size_t)snprintf(path, sizeof(path), "%s/updatermaster.XXXXXXXXXX",
-	    dir) >= sizeof(path))
-		return fail(p, "TMPDIR is too long");
-	if ((fd = mkostemp(path, O_CLOEXEC)) == -1)
-		return fail(p, "%.256s: %s", dir, strerror(errno));
-	unlink(path);
-	return fd;
-}
-
 static int
 finish(struct pack *p)
 {
@@ -532,7 +514,7 @@ pack_tree(const struct pack_opts *opts, struct packed *packed, char *text)
 	if ((p->md = EVP_MD_CTX_new()) == NULL ||
 	    EVP_DigestInit_ex(p->md, EVP_sha256(), NULL) != 1)
 		fail(p, "cannot hash");
-	else if ((packed->fd = temporary(p)) != -1)
+	else if ((packed->fd = spool_open(text)) != -1)
 		rv = pack_root(p);
 	/* Before the descriptor: freeing may flush. */
 	archive_write_free(p->a);
@@ -576,7 +558,7 @@ pack_file(const char *path, struct packed *packed, char *text)
 		fail(p, "cannot hash");
 		goto done;
 	}
-	if ((packed->fd = temporary(p)) == -1)
+	if ((packed->fd = spool_open(text)) == -1)
 		goto done;
 	while ((n = read(fd, p->chunk, sizeof(p->chunk))) > 0) {
 		if (write_all(packed->fd, p->chunk, (size_t)n) == -1 ||

@@ -21,6 +21,7 @@
 #include "choose.h"
 #include "rollout.h"
 #include "show.h"
+#include "signing.h"
 #include "util.h"
 
 #define PARALLEL	32		/* hosts at a time, unless told */
@@ -33,7 +34,7 @@ enum {
 	OPT_SHA, OPT_EXCLUDE, OPT_INCLUDE, OPT_DRY_RUN, OPT_FORCE, OPT_SELF,
 	OPT_PORT, OPT_JSON, OPT_REPORT, OPT_INVENTORY, OPT_CANARY, OPT_BATCH,
 	OPT_MAX_FAIL, OPT_PAUSE, OPT_PARALLEL, OPT_ROLLBACK, OPT_RESUME,
-	OPT_RETRIES
+	OPT_RETRIES, OPT_SIGN
 };
 
 static const struct option	longopts[] = {
@@ -43,6 +44,7 @@ static const struct option	longopts[] = {
 	{ "agent",	required_argument, NULL, OPT_AGENT },
 	{ "root",	required_argument, NULL, OPT_ROOT },
 	{ "tarball",	required_argument, NULL, OPT_TARBALL },
+	{ "sign",	optional_argument, NULL, OPT_SIGN },
 	{ "sha",	required_argument, NULL, OPT_SHA },
 	{ "exclude",	required_argument, NULL, OPT_EXCLUDE },
 	{ "include",	required_argument, NULL, OPT_INCLUDE },
@@ -75,6 +77,8 @@ struct args {
 	struct plan	 plan;
 	struct amount	 batch;
 	struct amount	 max_fail;
+	int		 sign;
+	const char	*key;		/* to sign with, or NULL: the usual */
 	const char	*report;
 	int		 json;
 	int		 resume;
@@ -244,6 +248,10 @@ option(struct args *a, int opt, const char *name)
 	case OPT_RESUME:
 		a->resume = 1;
 		return 0;
+	case OPT_SIGN:
+		a->sign = 1;
+		a->key = optarg;
+		return 0;
 	case OPT_RETRIES:
 		a->retries_given = 1;
 		return number(name, optarg, 0, 1000, &p->retries);
@@ -271,6 +279,10 @@ options(struct args *a, int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "+", longopts, &which)) != -1) {
 		if (opt == '?')
 			return master_usage("push");
+		/* There is nothing else that does not begin with a dash. */
+		if (opt == OPT_SIGN && optarg == NULL && optind < argc &&
+		    argv[optind][0] != '-')
+			optarg = argv[optind++];
 		if (!goes_with_resume(opt) && a->other == 0)
 			a->other = opt;
 		if (option(a, opt, longopts[which].name) == -1)
@@ -302,6 +314,37 @@ options(struct args *a, int argc, char **argv)
 
 /* --- the archive ------------------------------------------------------ */
 
+/* Before anything is packed: a key that cannot be read costs no work. */
+static int
+find_key(struct rollout *ro, const struct args *a)
+{
+	char	*given;
+	int	 rv;
+
+	if (!a->sign)
+		return 0;
+	given = sign_keypath(ro->master, a->key);
+	rv = path(given, &ro->plan.sign);
+	free(given);
+	ro->plan.signed_at = (int64_t)time(NULL);
+	return rv;
+}
+
+static int
+sign(struct plan *p)
+{
+	struct signkey	*key;
+	char		 text[UPD_TEXT_SIZE];
+	int		 rv = -1;
+
+	if ((key = signkey_load(p->sign, text)) != NULL)
+		rv = signing_sign(key, p->signed_at, &p->pack, text);
+	signkey_free(key);
+	if (rv == -1)
+		warnx("%s", text);
+	return rv;
+}
+
 static int
 pack(struct plan *p)
 {
@@ -323,6 +366,8 @@ pack(struct plan *p)
 		p->pack.fd = -1;
 		return -1;
 	}
+	if (p->sign != NULL && sign(p) == -1)
+		return -1;
 	if (p->sha[0] == '\0' && p->tarball == NULL) {
 		git_sha(p->root, sha, sizeof(sha));
 		strlcpy(p->sha, sha, sizeof(p->sha));
@@ -393,7 +438,7 @@ begin_new(struct rollout *ro, const struct args *a)
 	if (ro->plan.root == NULL && ro->plan.tarball == NULL &&
 	    path(".", &ro->plan.root) == -1)
 		return EXIT_FAILED;
-	if (pack(&ro->plan) == -1)
+	if (find_key(ro, a) == -1 || pack(&ro->plan) == -1)
 		return EXIT_FAILED;
 	ro->started = (int64_t)time(NULL);
 	time_compact(ro->started * 1000000, stamp, sizeof(stamp));

@@ -101,6 +101,11 @@ plan_json(const struct rollout *ro)
 	    p->pack.sha256, "bytes", (json_int_t)p->pack.size);
 	if (o == NULL)
 		return NULL;
+	if (p->sign != NULL) {
+		json_object_set_new(o, "sign", json_string(p->sign));
+		json_object_set_new(o, "signed_at",
+		    json_integer((json_int_t)p->signed_at));
+	}
 	json_object_set_new(o, "port", json_integer(p->port));
 	json_object_set_new(o, "force", json_boolean(p->force));
 	json_object_set_new(o, "self", json_boolean(p->self));
@@ -250,6 +255,8 @@ read_plan(struct rollout *ro, const json_t *o)
 	p->agent = string_of(o, "agent");
 	p->root = string_of(o, "root");
 	p->tarball = string_of(o, "tarball");
+	p->sign = string_of(o, "sign");
+	p->signed_at = json_integer_value(json_object_get(o, "signed_at"));
 	if (p->inventory == NULL)
 		p->inventory = string_of(o, "inventory");
 	p->include = list_of(o, "include");

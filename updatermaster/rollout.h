@@ -89,6 +89,8 @@ struct plan {
 	char		**include;	/* NULL-terminated */
 	char		**exclude;
 	char		*inventory;	/* or NULL */
+	char		*sign;		/* secret key, absolute, or NULL */
+	int64_t		 signed_at;	/* seconds since 1970 */
 	char		 sha[UPD_SHA_SIZE];
 	struct packed	 pack;
 	uint16_t	 port;		/* 0: that of the host */

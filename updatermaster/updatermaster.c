@@ -40,6 +40,7 @@ static const struct command	commands[] = {
 	{ "hosts", 1, cmd_hosts, "[--group GROUP] [--json]" },
 	{ "pack", 0, cmd_pack, "[--root DIR] [--exclude GLOB]... "
 	    "[--include GLOB]...\n\t\t[-l] [-o FILE]" },
+	{ "sign", 0, cmd_sign, "[-k KEY] FILE [-o FILE]" },
 	{ "push", 1, cmd_push, "--all|--host NAME...|--group GROUP... "
 	    "[--agent AGENT]\n\t\t[--root DIR|--tarball FILE] "
 	    "[option ...]" },

@@ -93,29 +93,39 @@ cgroup_mount(char *root, char *point, size_t size)
 	return found ? 0 : -1;
 }
 
-/* The directory of the cgroup that a /proc/PID/cgroup names. */
-static int
-cgroup_dir(const char *file, char *path, size_t size)
+int
+cgroup_path(const char *group, char *path, size_t size)
 {
-	char	 own[PATH_MAX], root[PATH_MAX], point[PATH_MAX], *rel = own;
-	size_t	 len;
-	int	 n;
+	char		 root[PATH_MAX], point[PATH_MAX];
+	const char	*rel = group;
+	size_t		 len;
+	int		 n;
 
-	if (own_cgroup(file, own, sizeof(own)) == -1 ||
-	    cgroup_mount(root, point, sizeof(root)) == -1)
+	if (cgroup_mount(root, point, sizeof(root)) == -1)
 		return -1;
 	len = strlen(root);
-	if (len > 1 && strncmp(own, root, len) == 0 &&
-	    (own[len] == '/' || own[len] == '\0'))
-		rel = own + len;
+	if (len > 1 && strncmp(group, root, len) == 0 &&
+	    (group[len] == '/' || group[len] == '\0'))
+		rel = group + len;
 	if (strcmp(rel, "/") == 0)
-		rel = own + strlen(own);
+		rel = "";
 	n = snprintf(path, size, "%s%s", point, rel);
 	if (n < 0 || (size_t)n >= size) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
 	return 0;
+}
+
+/* The directory of the cgroup that a /proc/PID/cgroup names. */
+static int
+cgroup_dir(const char *file, char *path, size_t size)
+{
+	char	 own[PATH_MAX];
+
+	if (own_cgroup(file, own, sizeof(own)) == -1)
+		return -1;
+	return cgroup_path(own, path, size);
 }
 
 static int

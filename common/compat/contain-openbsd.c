@@ -32,6 +32,13 @@ box_fork(int box, int move)
 }
 
 int
+cgroup_path(const char *group, char *path, size_t size)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+int
 box_kill(int box)
 {
 	errno = ENOSYS;

@@ -21,6 +21,9 @@ int	 box_find(pid_t, const char *, char *, size_t);
 /* fork(2), the child being born inside the box, or with 1 moved there, which
  * is slow.  -1 with errno: no child; a plain fork(2) may still work. */
 pid_t	 box_fork(int, int);
+/* The directory of a control group ("/system.slice").  0, or -1 with errno:
+ * this system has none. */
+int	 cgroup_path(const char *, char *, size_t);
 /* SIGKILL everything inside.  0, or -1 with errno. */
 int	 box_kill(int);
 /* 1 something lives inside, 0 nothing, -1 with errno. */

@@ -21,7 +21,7 @@ _updatermaster_names()
 _updatermaster()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local commands='init enroll renew revoke hosts pack push status
+	local commands='init enroll renew revoke hosts pack sign push status
 	    releases rollback confirm watch'
 	local whom='--all --host --group --agent --inventory --updater-port
 	    --parallel --json'
@@ -47,7 +47,7 @@ _updatermaster()
 	-d|-o|--root)
 		COMPREPLY=($(compgen -d -- "$cur"))
 		return;;
-	--tarball|--report|--inventory)
+	--tarball|--report|--inventory|--sign|-k)
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return;;
 	--agent)
@@ -64,7 +64,9 @@ _updatermaster()
 	renew)	words='--agent --revoke-old --san -o';;
 	hosts)	words='--group --json';;
 	pack)	words='--root --exclude --include -l -o';;
-	push)	words="$whom --root --tarball --sha --exclude --include
+	sign)	words='-k -o'
+		COMPREPLY=($(compgen -f -- "$cur"));;
+	push)	words="$whom --root --tarball --sign --sha --exclude --include
 		    --dry-run --force --include-self --report --canary
 		    --batch --max-fail --pause --rollback-on-fail --resume
 		    --retries";;

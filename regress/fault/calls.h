@@ -12,8 +12,8 @@
 /*
  * How to make a call fail by itself, so that nothing of it happens.  Where
  * it has paths the first of them becomes NULL as well: a descriptor does not
- * matter to an absolute one.  Two cannot be made to: theirs is only said to
- * have failed.
+ * matter to an absolute one.  Some cannot be made to, or are filtered by all
+ * of their arguments: theirs is only said to have failed.
  */
 enum spoil {
 	BAD_FD,				/* argument 0 is a descriptor: -1 */
@@ -64,7 +64,7 @@ static const struct call {
 	{ "fcntl", SYS_fcntl, BAD_FD, 0, 0 },
 	{ "pipe2", SYS_pipe2, BAD_POINTER, 0, 0 },
 	{ "socketpair", SYS_socketpair, BAD_FD, 0, 0 },
-	{ "socket", SYS_socket, BAD_FD, 0, 0 },
+	{ "socket", SYS_socket, AFTERWARDS, 0, 0 },
 	{ "connect", SYS_connect, BAD_FD, 0, 0 },
 	{ "accept4", SYS_accept4, BAD_FD, 0, 0 },
 	{ "sendmsg", SYS_sendmsg, BAD_FD, 0, 1 },

@@ -177,6 +177,7 @@ size_of(uint32_t type)
 	case IMSG_UNPACK_DONE:		return sizeof(struct msg_unpack_done);
 	case IMSG_UNPACK_FAIL:		return sizeof(struct msg_fail);
 	case IMSG_UNPACK_DIFF:		return sizeof(struct msg_unpack_diff);
+	case IMSG_UNPACK_FAULT:		return sizeof(struct msg_unpack_fault);
 	case IMSG_PROBE_START:		return sizeof(struct msg_probe_start);
 	case IMSG_PROBE_FILE:		return sizeof(struct msg_probe_file);
 	case IMSG_PROBE_RESULT:		return sizeof(struct msg_probe_result);

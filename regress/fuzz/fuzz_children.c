@@ -5,7 +5,7 @@
  * and worker.c; behind them stubs check that every text is a valid one and
  * every number is in its range.
  */
-/* LINK: common/imsgev.o common/compat/imsg.o common/proto.o common/util.o common/error.o updaterd/parent/dump.o updaterd/parent/expiry.o updaterd/parent/netcount.o updaterd/parent/request.o updaterd/parent/utf8.o regress/fuzz/quiet.o */
+/* LINK: common/imsgev.o common/compat/imsg.o common/proto.o common/util.o common/error.o updaterd/parent/dump.o updaterd/parent/expiry.o updaterd/parent/netconf.o updaterd/parent/netcount.o updaterd/parent/request.o updaterd/parent/utf8.o regress/fuzz/quiet.o */
 /* LIBS: -levent -ljansson */
 #include "../../updaterd/parent/children.c"
 /* static in both */

@@ -53,6 +53,8 @@ raw = open(d + "/no-end.tgz", "rb").read()
 open(d + "/bad-crc.tgz", "wb").write(raw[:-8] + b"\0\0\0\0" + raw[-4:])
 open(d + "/nested.tgz", "wb").write(gzip.compress(raw))
 open(d + "/not-tar.tgz", "wb").write(gzip.compress(b"hello" * 1000))
+import os
+make("slow", ("../evil", {}, b"x"), ("big", {}, os.urandom(2000000)))
 open(d + "/xz.tgz", "wb").write(b"\xfd7zXZ\0" + b"\0" * 600)
 P
 refused() {	# name pattern
@@ -80,6 +82,11 @@ refused bad-crc 'checksum'
 refused nested 'gzip inside gzip'
 refused not-tar 'not a tar'
 refused xz 'xz is not accepted'
+# While its rest still comes: the entry is the reason, and not that what
+# reads it was then told to stop.
+digest "$T/slow.tgz" > "$T/slow.sha256"
+is "$(push slow --limit-rate 500K)" 422 "slow: 422"
+like "$(body '.detail | tostring')" 'evil' "slow: says what"
 t "nothing is left" wait_for 10 clean_staging
 t "nothing got out" sh -c "! ls /etc/updtest-evil '$T/evil' '$C_ROOT/evil'"
 is "$(current) $(serving)" "$id r1" "the running release was not touched"

@@ -53,6 +53,8 @@ for who in net inflate unpack; do
 	t "receiving" hold receiving
 	t "kill -9 $who while receiving" kill9 "$(process $who)"
 	release
+	[ $who = net ] || like "$(cat "$T/held")" "$who was killed" \
+	    "and that is the reason that is given"
 	t "all is sound" sound r1
 	is "$(service pid)" "$pid" "the service did not notice"
 done

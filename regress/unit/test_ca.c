@@ -1,7 +1,7 @@
 /*
  * ca.c, keypair.c: what openssl(1) and signify(1) say of what they make.
  */
-/* LINK: updatermaster/ca.o updatermaster/crl.o updatermaster/keypair.o updatermaster/pem.o common/util.o */
+/* LINK: updatermaster/ca.o updatermaster/crl.o updatermaster/keypair.o updatermaster/pem.o common/relkey.o common/util.o */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * walk.c and diff.c: the manifest of a tree, every kind of difference
  * between the two, and what lies between two manifests.
  */
-/* LINK: updaterd/unpack/walk.o updaterd/unpack/diff.o updaterd/unpack/report.o updaterd/unpack/entry.o updaterd/unpack/names.o updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/proto.o common/util.o common/error.o common/log.o common/compat/imsg.o */
+/* LINK: updaterd/unpack/verify.o updaterd/unpack/walk.o updaterd/unpack/diff.o updaterd/unpack/report.o updaterd/unpack/entry.o updaterd/unpack/names.o updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/proto.o common/util.o common/error.o common/log.o common/compat/imsg.o */
 /* LIBS: -lcrypto */
 #include <sys/stat.h>
 
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,6 +28,19 @@ static char	dir[64], manifest[80];
 static int	root = -1;
 static char	diffs[8192];		/* "+a ~b -c " */
 static uint32_t	totals[DIFF__MAX];
+static char	faults[8192];		/* "kind path: text\n" .. */
+static uint32_t	fault_totals[FAULT__MAX];
+
+static void
+took_fault(const struct msg_unpack_fault *m)
+{
+	size_t	 n = strlen(faults);
+
+	memcpy(fault_totals, m->total, sizeof(fault_totals));
+	if (m->path[0] != '\0' && n < sizeof(faults) - 1)
+		snprintf(faults + n, sizeof(faults) - n, "%s %s: %s\n",
+		    fault_name(m->kind), m->path, m->text);
+}
 
 /* In the place of the channel to the parent. */
 void
@@ -35,6 +49,11 @@ orders_send(struct imsgbuf *ibuf, uint32_t type, const void *p, size_t len)
 	const struct msg_unpack_diff	*m = p;
 	size_t				 n = strlen(diffs);
 
+	if (type == IMSG_UNPACK_FAULT) {
+		assert_int_equal(len, sizeof(struct msg_unpack_fault));
+		took_fault(p);
+		return;
+	}
 	assert_int_equal(type, IMSG_UNPACK_DIFF);
 	assert_int_equal(len, sizeof(*m));
 	memcpy(totals, m->total, sizeof(totals));
@@ -144,6 +163,68 @@ expect(const char *path, const char *text)
 	assert_string_equal(u->fail.path, path);
 	if (strstr(u->fail.text, text) == NULL)
 		fail_msg("want \"%s\", got \"%s\"", text, u->fail.text);
+}
+
+/* All faults at once; those of a whole release are none. */
+static const char *
+report(int64_t since)
+{
+	struct unpack	*u = begin(UNPACK_VERIFY);
+
+	memset(faults, 0, sizeof(faults));
+	memset(fault_totals, 0xff, sizeof(fault_totals));
+	u->limits.report = 1;
+	u->limits.since = since;
+	assert_int_equal(unpack_verify(u), UPD_OK);
+	close(u->manifest_fd);
+	return faults;
+}
+
+static void
+reported(void **state)
+{
+	struct timespec	 ts;
+	int64_t		 sealed;
+	struct unpack	*u;
+	int		 i;
+
+	write_manifest();
+	assert_string_equal(report(0), "");
+	for (i = 0; i < FAULT__MAX; i++)
+		assert_int_equal(fault_totals[i], 0);
+	/* Let the clock of the file system pass this moment. */
+	clock_gettime(CLOCK_REALTIME, &ts);
+	sealed = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	usleep(20000);
+	/* What was not touched since is not read. */
+	u = begin(UNPACK_VERIFY);
+	u->limits.since = sealed;
+	assert_int_equal(unpack_verify(u), UPD_OK);
+	assert_int_equal(u->done.files, 3);
+	assert_int_equal(u->done.bytes, 0);
+	close(u->manifest_fd);
+
+	assert_int_equal(put("bin/agent", "agenX", 0755), 0);
+	assert_int_equal(put("bin/deep/f", "longer", 0600), 0);
+	assert_int_equal(put("new", "", 0644), 0);
+	assert_int_equal(fchownat(root, "empty", 1, 2, 0), 0);
+	assert_int_equal(unlinkat(root, "a b\n", 0), 0);
+	assert_int_equal(unlinkat(root, "link", 0), 0);
+	assert_int_equal(mkdirat(root, "link", 0755), 0);
+	assert_string_equal(report(sealed),
+	    "missing a b\\x0a: missing\n"
+	    "owner empty: owner is 1:2, should be 0:0 (root)\n"
+	    "changed link: is a dir, should be a link\n"
+	    "changed bin/agent: content differs\n"
+	    "mode bin/deep/f: mode is 0600, should be 0644\n"
+	    "changed bin/deep/f: size is 6, should be 0\n"
+	    "extra new: extra\n");
+	assert_int_equal(fault_totals[FAULT_CHANGED], 3);
+	assert_int_equal(fault_totals[FAULT_EXTRA], 1);
+	/* With a time after the change its contents are not read. */
+	clock_gettime(CLOCK_REALTIME, &ts);
+	assert_null(strstr(report((int64_t)(ts.tv_sec + 10) * 1000000),
+	    "content differs"));
 }
 
 static void
@@ -376,7 +457,7 @@ main(void)
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest	 tests[] = {
 		T(written), T(content), T(modes), T(missing), T(extra),
-		T(types), T(damaged), T(limits), T(deep), T(diff)
+		T(types), T(damaged), T(limits), T(deep), T(diff), T(reported)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

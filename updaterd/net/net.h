@@ -166,8 +166,9 @@ void		 tls_identify(struct tls *, struct msg_caller *);
 void		 tls_refused(struct conn *, const char *);
 
 /* trust.c */
-/* From CA and CRL, which tls_build() has taken.  0, or -1: no memory. */
-int		 trust_build(struct netconf *);
+/* From CA and CRL, which tls_build() has taken.  0, or -1: which file, and
+ * why. */
+int		 trust_build(struct netconf *, const char **, const char **);
 void		 trust_free(struct netconf *);
 /* 1 if the peer's certificate is good under this configuration. */
 int		 trust_peer(const struct netconf *, struct tls *);

@@ -140,6 +140,7 @@ tls_build(struct netconf *nc, char *text)
 	struct netfile		*key = &nc->file[NETFILE_KEY];
 	struct tls_config	*config = NULL;
 	struct server		*server = NULL;
+	const char		*file, *why;
 	int			 i, r = -1;
 
 	for (i = 0; i < NETFILE__MAX; i++)
@@ -170,8 +171,8 @@ tls_build(struct netconf *nc, char *text)
 		    tls_error(server->tls));
 		goto done;
 	}
-	if (trust_build(nc) == -1) {
-		set_text(text, "ca or crl", NULL);
+	if (trust_build(nc, &file, &why) == -1) {
+		set_text(text, file, why);
 		goto done;
 	}
 	nc->server = server;

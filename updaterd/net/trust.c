@@ -54,24 +54,29 @@ read_certs(const void *data, size_t len)
 }
 
 static int
-add_crls(X509_STORE *store, const struct netfile *f)
+add_crls(X509_STORE *store, const struct netfile *f, const char **why)
 {
 	X509_CRL	*crl;
 	BIO		*bio;
-	int		 r = 0;
+	int		 n, r = 0;
 
 	if (f->data == NULL)
 		return 0;
 	if ((bio = BIO_new_mem_buf(f->data, (int)f->len)) == NULL)
 		return -1;
-	while (r == 0 && (crl = PEM_read_bio_X509_CRL(bio, NULL, no_password,
-	    NULL)) != NULL) {
+	for (n = 0; r == 0 && (crl = PEM_read_bio_X509_CRL(bio, NULL,
+	    no_password, NULL)) != NULL; n++) {
 		if (X509_STORE_add_crl(store, crl) != 1)
 			r = -1;
 		X509_CRL_free(crl);
 	}
 	ERR_clear_error();
 	BIO_free(bio);
+	/* libtls takes such a file, and then lets nobody in. */
+	if (n == 0) {
+		*why = "no revocation list in PEM form";
+		r = -1;
+	}
 	if (X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
 	    X509_V_FLAG_CRL_CHECK_ALL) != 1)
 		r = -1;
@@ -79,20 +84,23 @@ add_crls(X509_STORE *store, const struct netfile *f)
 }
 
 int
-trust_build(struct netconf *nc)
+trust_build(struct netconf *nc, const char **file, const char **why)
 {
 	const struct netfile	*ca = &nc->file[NETFILE_CA];
 	STACK_OF(X509)		*list;
 	X509_STORE		*store;
 	int			 i, r = -1;
 
+	*file = ca->name;
+	*why = "out of memory";
 	list = read_certs(ca->data, ca->len);
 	if ((store = X509_STORE_new()) == NULL || list == NULL)
 		goto done;
 	for (i = 0; i < sk_X509_num(list); i++)
 		if (X509_STORE_add_cert(store, sk_X509_value(list, i)) != 1)
 			goto done;
-	r = add_crls(store, &nc->file[NETFILE_CRL]);
+	*file = nc->file[NETFILE_CRL].name;
+	r = add_crls(store, &nc->file[NETFILE_CRL], why);
  done:
 	sk_X509_pop_free(list, X509_free);
 	if (r == -1) {

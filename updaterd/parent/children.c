@@ -112,41 +112,6 @@ static const struct imsg_rule rules[] = {
 
 /* --- configuration of net ------------------------------------------- */
 
-static int
-send_file(enum net_file which, const char *path, char *text)
-{
-	struct msg_net_file	 m;
-	int			 fd;
-
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1) {
-		snprintf(text, UPD_TEXT_SIZE, "open %s: %s", path,
-		    strerror(errno));
-		return -1;
-	}
-	memset(&m, 0, sizeof(m));
-	m.which = which;
-	strlcpy(m.name, path, sizeof(m.name));
-	return imsgev_compose(&net.proc.iev, IMSG_NET_FILE, fd, &m,
-	    sizeof(m));
-}
-
-/* arg: set to -1 when one could not be sent. */
-static void
-send_listener(void *arg, int fd, const char *text)
-{
-	struct msg_net_listen	 m;
-	int			 copy, *rv = arg;
-
-	memset(&m, 0, sizeof(m));
-	strlcpy(m.text, text, sizeof(m.text));
-	if ((copy = fcntl(fd, F_DUPFD_CLOEXEC, 3)) == -1) {
-		log_warn("pass listening socket to net");
-		*rv = -1;
-	} else if (imsgev_compose(&net.proc.iev, IMSG_NET_LISTEN, copy, &m,
-	    sizeof(m)) == -1)
-		*rv = -1;
-}
-
 /* A net that neither takes nor refuses one would keep every reload, and
  * the start of the services, waiting. */
 static void
@@ -169,43 +134,12 @@ conf_wait(void)
 }
 
 static int
-send_conf(const struct config *c, char *text)
+send_conf(const struct config *c, const int *fd, char *text)
 {
-	struct msg_net_conf	 m;
-	struct msg_net_permit	 mp;
-	struct permit_conf	*p;
-	struct imsgev		*iev = &net.proc.iev;
-	int			 sent = 0;
-
-	strlcpy(text, "cannot talk to net", UPD_TEXT_SIZE);
-	memset(&m, 0, sizeof(m));
-	m.connections = c->connections;
-	m.per_address = c->per_address;
-	m.header = c->header;
-	m.idle = c->idle;
-	m.body = c->body;
-	m.rate = c->rate;
-	m.need_sha256 = c->release_keys.n == 0;
-	strlcpy(m.version, UPD_VERSION, sizeof(m.version));
-	if (imsgev_compose(iev, IMSG_NET_CONF, -1, &m, sizeof(m)) == -1 ||
-	    send_file(NETFILE_CA, c->tls.ca, text) == -1 ||
-	    (c->tls.crl != NULL &&
-	    send_file(NETFILE_CRL, c->tls.crl, text) == -1) ||
-	    send_file(NETFILE_CERT, c->tls.cert, text) == -1 ||
-	    send_file(NETFILE_KEY, c->tls.key, text) == -1)
+	if (netconf_send(&net.proc.iev, c, fd) == -1) {
+		strlcpy(text, "cannot talk to net", UPD_TEXT_SIZE);
 		return -1;
-	TAILQ_FOREACH(p, &c->permits, entry) {
-		memset(&mp, 0, sizeof(mp));
-		mp.role = p->role;
-		mp.kind = p->kind;
-		strlcpy(mp.value, p->value, sizeof(mp.value));
-		if (imsgev_compose(iev, IMSG_NET_PERMIT, -1, &mp,
-		    sizeof(mp)) == -1)
-			return -1;
 	}
-	listen_each(send_listener, &sent);
-	if (sent == -1 || imsgev_compose(iev, IMSG_NET_END, -1, NULL, 0) == -1)
-		return -1;
 	net_state = NET_WAITING;
 	conf_wait();
 	return 0;
@@ -219,6 +153,8 @@ int
 children_configure(const struct config *c, void (*done)(const char *),
     char *text)
 {
+	int	 fd[NETFILE__MAX];
+
 	if (TAILQ_EMPTY(&c->listeners) && !net.running) {
 		done("");
 		return 0;
@@ -227,11 +163,13 @@ children_configure(const struct config *c, void (*done)(const char *),
 		strlcpy(text, "cannot start net", UPD_TEXT_SIZE);
 		return -1;
 	}
+	if (net.running && netconf_open(c, fd, text) == -1)
+		return -1;
 	conf_done = done;
 	conf_sent = c;
 	if (!net.running)
 		return 0;	/* at the start: child_again() */
-	if (send_conf(c, text) == -1) {
+	if (send_conf(c, fd, text) == -1) {
 		/* net holds half a stream: only a new one is sound. */
 		conf_done = NULL;
 		conf_sent = NULL;
@@ -462,11 +400,14 @@ child_again(int fd, short ev, void *arg)
 {
 	struct child	*c = arg;
 	char		 text[UPD_TEXT_SIZE];
+	int		 files[NETFILE__MAX];
 
 	env->proc[c->type].restarts++;
 	if (child_start(c) == -1)
 		log_warnx("start %s again", proc_name(c->type));
-	else if (c->type == PROC_NET && send_conf(env->conf, text) == -1) {
+	else if (c->type == PROC_NET &&
+	    (netconf_open(env->conf, files, text) == -1 ||
+	    send_conf(env->conf, files, text) == -1)) {
 		/* Half configured it would serve nobody, for ever. */
 		log_warnx("configure %s: %s", proc_name(c->type), text);
 		proc_kill(&c->proc);

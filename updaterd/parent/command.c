@@ -6,7 +6,8 @@
  * empty; only then is the caller told.  What a timeout or command_cancel()
  * kills comes to the same end, a cancelled one in silence.  No descendant
  * can hold this up by keeping the output pipe open: the pipe is read until
- * the box is empty, not until its end.
+ * the box is empty, not until its end.  One that is run to leave something
+ * behind has no box, and ends with its leader.
  */
 #include <sys/types.h>
 #include <sys/queue.h>
@@ -281,7 +282,7 @@ command_identity(struct identity *id, const struct command_conf *conf,
 static int
 command_run(struct command *c, const struct command_conf *conf, char *text)
 {
-	const char	*own[] = { c->box.mark, NULL };
+	const char	*own[] = { c->box.open ? NULL : c->box.mark, NULL };
 	struct identity	 id;
 	struct launch	 l;
 	int		 p[2] = { -1, -1 }, r = -1;
@@ -360,6 +361,7 @@ command_start(const struct command_conf *conf,
 	c->number = free_number();
 	TAILQ_INSERT_TAIL(&commands, c, entry);
 	contain_initcommand(&c->box, c->number);
+	c->box.open = conf->leaves;
 	if (command_run(c, conf, c->result.text) == -1)
 		timer(&c->end_ev, 0);	/* never from within this call */
 	else if (conf->timeout_ms > 0)

@@ -110,7 +110,7 @@ contain_prepare(struct contain *c)
 {
 	int	 old;
 
-	if (c->box != -1)
+	if (c->box != -1 || c->open)
 		return;
 	c->box = box_open(box_name(c), c->path, sizeof(c->path), &old);
 	if (c->box != -1) {
@@ -183,6 +183,8 @@ check_group(struct contain *c)
 void
 contain_kill(struct contain *c)
 {
+	if (c->open)
+		return;
 	if (c->box != -1) {
 		c->tainted = 1;
 		if (box_kill(c->box) == -1)
@@ -199,6 +201,8 @@ contain_empty(struct contain *c)
 {
 	int	 n;
 
+	if (c->open)
+		return 1;
 	check_group(c);
 	switch (c->level) {
 	case CONTAIN_CGROUP:

@@ -28,6 +28,7 @@ struct contain {
 	char	 path[1024];	/* of the box, "" none */
 	int	 box;		/* its directory, or -1 */
 	int	 tainted;	/* it was killed: not fit for a birth */
+	int	 open;		/* holds nobody: what is left may live on */
 	pid_t	 pgid;		/* group and session; 0: none, or known to
 				 * be empty: the number may be reused */
 };

@@ -69,8 +69,7 @@ service_isenabled(const struct service_conf *c)
 {
 	const char	*v;
 
-	/* Others look at the environment of their own supervisor. */
-	if (c->enabled_env == NULL || c->supervisor != SUPERVISE_NATIVE)
+	if (c->enabled_env == NULL)
 		return 1;
 	return (v = getenv(c->enabled_env)) != NULL && v[0] != '\0';
 }
@@ -116,6 +115,7 @@ instance_confhash(const struct instance *i)
 	h = hash_args(h, &c->groups);
 	h = hash_args(h, &c->command);
 	h = hash_args(h, &c->environment);
+	h = hash_string(h, c->unit);
 	snprintf(text, sizeof(text), "%o %d", (unsigned int)c->umask,
 	    c->health.kind == HEALTH_NOTIFY);
 	h = hash_string(h, text);
@@ -131,18 +131,6 @@ instance_confhash(const struct instance *i)
 		h = hash_string(h, i->home);
 	}
 	return h;
-}
-
-const struct backend *
-backend_of(enum supervisor s)
-{
-	static const struct backend	*const all[] = {
-		[SUPERVISE_NATIVE] = &native_backend,
-		[SUPERVISE_S6] = &s6_backend,
-	};
-
-	return s < sizeof(all) / sizeof(all[0]) && all[s] != NULL ? all[s] :
-	    &native_backend;
 }
 
 static void

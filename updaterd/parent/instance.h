@@ -50,6 +50,8 @@ enum attach_result {
 struct backend {
 	const char	*name;
 	int		 foreign;
+	uint32_t	 start_ms;	/* foreign: from a start to a process
+					 * at most; 0: 12 s */
 	enum attach_result (*attach)(struct instance *);
 	/* 0, or -1 with text (UPD_TEXT_SIZE): it does not run. */
 	int		(*start)(struct instance *, char *);
@@ -83,8 +85,9 @@ struct backend {
 			    void (*)(void *, const char *), void *);
 	void		(*withdraw)(const struct service_conf *, const char *);
 };
-extern const struct backend	 native_backend, s6_backend;
-/* That of a configured supervisor. */
+extern const struct backend	 native_backend, s6_backend, systemd_backend,
+				 rcctl_backend;
+/* backend.c: that of a configured supervisor. */
 const struct backend		*backend_of(enum supervisor);
 
 struct native {

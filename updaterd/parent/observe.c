@@ -52,12 +52,16 @@ timer(struct event *ev, uint32_t ms)
 
 /* --- processes -------------------------------------------------------- */
 
-/* The process that is recorded still is that process. */
+/* The process that is recorded still is that process.  Of one that is not
+ * known by its pid (rcctl) there is only the supervisor's word. */
 static int
 is_there(const struct instance *i)
 {
-	return i->in.running && i->in.pid > 1 && i->in.start_time != 0 &&
-	    strcmp(i->in.boot, boot_id()) == 0 &&
+	if (!i->in.running || strcmp(i->in.boot, boot_id()) != 0)
+		return 0;
+	if (i->in.pid == 0)
+		return 1;
+	return i->in.pid > 1 && i->in.start_time != 0 &&
 	    pid_starttime(i->in.pid) == i->in.start_time;
 }
 
@@ -83,7 +87,7 @@ is_users(const struct instance *i, pid_t pid)
 int
 observe_kill(struct instance *i, int sig)
 {
-	if (!is_there(i))
+	if (!is_there(i) || i->in.pid < 2)
 		return -1;
 	if (!is_users(i, i->in.pid)) {
 		log_warnx("leave pid %d of %s alone: not known to be a "
@@ -128,6 +132,12 @@ end_orphan(struct instance *i)
 
 /* --- a start of ours --------------------------------------------------- */
 
+static uint32_t
+late_ms(const struct instance *i)
+{
+	return i->backend->start_ms != 0 ? i->backend->start_ms : LATE_MS;
+}
+
 static void
 late(int fd, short what, void *arg)
 {
@@ -139,8 +149,8 @@ late(int fd, short what, void *arg)
 		strlcpy(text, i->observed.last.text, sizeof(text));
 	else
 		snprintf(text, sizeof(text), "%s has not started it within "
-		    "%d s of being told to", i->backend->name,
-		    LATE_MS / 1000);
+		    "%u s of being told to", i->backend->name,
+		    late_ms(i) / 1000);
 	service_exited(i, -1, text);
 }
 
@@ -162,7 +172,7 @@ observe_asked(struct instance *i)
 	struct observed	*o = &i->observed;
 
 	o->asked = ASKED_HERE;
-	timer(&o->late_ev, LATE_MS);
+	timer(&o->late_ev, late_ms(i));
 	if (o->any && o->settling == SETTLE_NO)
 		ask(i);
 	else if (!o->any)
@@ -372,6 +382,20 @@ out_of_sight(struct instance *i, const struct sighting *s)
 		timer(&o->look_ev, LOOK_MS);
 }
 
+/* It shall not run here at all; what others do with it means nothing. */
+static void
+disabled(struct instance *i, const struct sighting *s)
+{
+	i->observed.last = *s;
+	i->observed.any = 1;
+	if (s->known && s->up)
+		i->backend->stop(i);
+	if (i->in.running && !is_there(i)) {
+		death_record(i, -1, NULL);
+		instance_dirty(i);
+	}
+}
+
 void
 service_observed(struct instance *i, const struct sighting *s)
 {
@@ -381,6 +405,11 @@ service_observed(struct instance *i, const struct sighting *s)
 	if (i->agent == NULL && service_isdown(i))
 		return;		/* on its way out */
 	evtimer_del(&o->look_ev);
+	if (i->conf != NULL && !service_isenabled(i->conf) &&
+	    service_isdown(i)) {
+		disabled(i, s);
+		return;
+	}
 	if (!s->known) {
 		out_of_sight(i, s);
 		return;

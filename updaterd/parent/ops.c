@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "error.h"
 #include "journal.h"
 #include "log.h"
@@ -139,6 +140,20 @@ op_confirm(struct caller *c, const struct msg_request *m)
 	trial_confirm(c, a, m->arg);
 }
 
+static void
+op_verify(struct caller *c, const struct msg_request *m)
+{
+	struct agent	*a;
+
+	if ((a = op_agent(c, m)) == NULL)
+		return;
+	if (m->arg[0] != '\0' && !id_isvalid(m->arg)) {
+		caller_error(c, UPD_EBADREQ, "not a release id");
+		return;
+	}
+	audit_ask(c, a, m->arg);
+}
+
 /* --- services ------------------------------------------------------- */
 
 static void
@@ -240,16 +255,6 @@ op_profiles(struct caller *c, const struct msg_request *m)
 	caller_reply(c, 200, profiles_json());
 }
 
-static void
-op_notbuilt(struct caller *c, const struct msg_request *m)
-{
-	char	 text[UPD_TEXT_SIZE];
-
-	snprintf(text, sizeof(text), "%s is not built into this version of "
-	    "updaterd", op_name(m->op));
-	caller_error(c, UPD_ENOTBUILT, text);
-}
-
 static const struct {
 	void	(*run)(struct caller *, const struct msg_request *);
 	int	  root;			/* control socket: root only */
@@ -270,7 +275,7 @@ static const struct {
 	[OP_RELOAD] =		{ op_reload,	1 },
 	[OP_VERBOSE] =		{ op_verbose,	1 },
 	[OP_MONITOR] =		{ op_monitor,	0 },
-	[OP_VERIFY] =		{ op_notbuilt,	0 },
+	[OP_VERIFY] =		{ op_verify,	0 },
 	[OP_RECONCILE] =	{ op_reconcile,	1 },
 	[OP_PROFILES] =		{ op_profiles,	0 }
 };

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "expiry.h"
 #include "log.h"
 #include "parent.h"
@@ -446,6 +447,7 @@ parent_idle(void)
 		stop_services();
 		return;
 	}
+	startcheck_next();
 	recover_next();
 	trial_next();
 	reconcile_idle();

@@ -123,6 +123,15 @@ struct imsgev	*children_channel(enum proc_type);
 /* Started again as after any loss. */
 void		 children_kill(enum proc_type);
 
+/* netconf.c */
+/* Open what net reads of a configuration, NETFILE__MAX descriptors, -1 for
+ * none: all of them, or none.  0, or -1 with text. */
+int		 netconf_open(const struct config *, int *, char *);
+/* Send it, CONF .. END; the descriptors are handed over.  0, or -1: net has
+ * got the half of it. */
+int		 netconf_send(struct imsgev *, const struct config *,
+		    const int *);
+
 /* probing.c, for struct service_env */
 int		 probe_start(struct msg_probe_start *,
 		    const struct health_conf *, char *);
@@ -160,6 +169,10 @@ void		 recover_next(void);	/* verdicts still open, one by one */
 /* 1 if its journal names a release without a verdict, which is to be
  * started and probed again: by the daemon. */
 int		 recover_isopen(struct agent *);
+struct journal;
+/* Move the links back as that journal says, and tell why. */
+void		 recover_undo(struct agent *, const struct journal *,
+		    const char *);
 
 /* users.c: 0 and both ids, or -1 (no such user or group). */
 int		 user_lookup(const char *, uid_t *, gid_t *);

@@ -174,7 +174,7 @@ void
 update_lost(struct imsgev *iev)
 {
 	if (up.state == UPDATE_RECEIVING && up.caller != NULL &&
-	    up.caller->iev == iev && !up.complete)
+	    up.caller->iev == iev && (!up.complete || up.local))
 		update_fail(&up, UPD_ECHILD, up.local ?
 		    "updaterctl went away" : "the network process was lost");
 }

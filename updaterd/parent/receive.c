@@ -7,9 +7,10 @@
  *	source -> [pipe] -> inflate -> [pipe] -> unpack -> staging
  *
  * Complete means: net said DONE (or there is no net), and both workers
- * said DONE and exited 0.  If one fails, the reason that came first in the
- * stream counts: what inflate found itself, before what unpack then found
- * missing; but an inflate that only lost its reader points at unpack.
+ * said DONE and exited 0.  If both fail, one is the other's consequence:
+ * what unpack finds missing is what inflate did not give it; but an inflate
+ * that lost its reader, or its source because unpack had failed and net was
+ * told to stop, points at unpack.
  */
 #include <sys/types.h>
 
@@ -45,10 +46,12 @@ linger_over(struct update *u)
 
 /*
  * The lock of the update must not hang on anybody's honesty.  net watches
- * the client; this watches net and inflate: the update fails when no byte
- * has moved for STALL_IDLES times as long as net lets a client be silent,
- * and at the latest when `body` bytes would have come at the least `rate`.
- * A local push is root's own, who may take the time he likes.
+ * the client; this watches net and inflate, who may lie about what has
+ * moved: the update fails when, as they say, no byte has for STALL_IDLES
+ * times as long as net lets a client be silent; and whatever they say when
+ * it takes longer than `push`, or than `body` bytes would at the least
+ * `rate`.  A local push is root's own, who may take the time he likes, as
+ * long as something comes.
  */
 static void
 stall_over(struct update *u)
@@ -59,23 +62,49 @@ stall_over(struct update *u)
 }
 
 static void
-stall_watch(struct update *u)
+push_over(struct update *u)
+{
+	update_fail(u, UPD_ETIMEOUT, "the archive did not arrive within %llu "
+	    "s (limits push)", (unsigned long long)(time_mono_ms() -
+	    u->t_open) / 1000);
+}
+
+/* When it is over at the latest, monotonic ms. */
+static uint64_t
+push_end(const struct update *u, uint64_t stall)
 {
 	const struct config	*c = env->conf;
-	uint64_t		 ms, end, now = time_mono_ms();
+	uint64_t		 ms = (uint64_t)c->push * 1000, slow;
 
-	if (u->local)
-		return;
-	ms = (uint64_t)c->idle * 1000 * STALL_IDLES;
+	if (c->rate != 0) {
+		slow = stall + c->body / c->rate * 1000;
+		if (slow < ms)
+			ms = slow;
+	}
+	return u->t_open + ms;
+}
+
+static void
+stall_watch(struct update *u)
+{
+	uint64_t	 ms, end, now = time_mono_ms();
+	void		(*over)(struct update *) = stall_over;
+
+	ms = (uint64_t)env->conf->idle * 1000 * STALL_IDLES;
 	if (ms < STALL_MIN_MS)
 		ms = STALL_MIN_MS;
-	if (c->rate != 0) {
-		end = u->t_open + ms + c->body / c->rate * 1000;
-		if (end < now + ms)
-			ms = end > now ? end - now : 0;
+	if (!u->local && (end = push_end(u, ms)) < now + ms) {
+		ms = end > now ? end - now : 0;
+		over = push_over;
 	}
-	update_settimer(u, ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms,
-	    stall_over);
+	update_settimer(u, (uint32_t)ms, over);
+}
+
+/* 1 while the timer is one of stall_watch(). */
+static int
+stall_watched(const struct update *u)
+{
+	return u->timeout == stall_over || u->timeout == push_over;
 }
 
 static void
@@ -88,7 +117,7 @@ worker_moved(void *arg, const struct msg_inflate_progress *m)
 		return;
 	u->moved_in = m->in;
 	u->moved_out = m->out;
-	if (u->timeout == stall_over)
+	if (stall_watched(u))
 		stall_watch(u);
 }
 
@@ -102,6 +131,7 @@ worker_failed(void *arg)
 		return;
 	if (!u->stopped) {
 		u->stopped = 1;
+		u->unpack_first = !u->inflate.failed;
 		caller_stop(u->caller);
 	}
 	update_settimer(u, LINGER_MS, linger_over);
@@ -252,6 +282,22 @@ drain_over(struct update *u)
 	    "last byte", DRAIN_MS / 1000);
 }
 
+/* Whose failure is the reason, where there is one. */
+static const struct msg_fail *
+reason(const struct update *u)
+{
+	const struct msg_fail	*in = &u->inflate.fail, *un = &u->unpack.fail;
+
+	if (!u->unpack.failed)
+		return in;
+	if (!u->inflate.failed)
+		return un;
+	/* There was less than it needs, or nothing. */
+	if (un->error == UPD_ECUT || un->error == UPD_EEMPTY)
+		return in;
+	return in->error == UPD_ECHILD || u->unpack_first ? un : in;
+}
+
 void
 receive_check(struct update *u)
 {
@@ -260,14 +306,13 @@ receive_check(struct update *u)
 	if (u->state != UPDATE_RECEIVING)
 		return;
 	if (receive_running(u)) {
-		if (u->complete && u->timeout == stall_over)
+		if (u->complete && stall_watched(u) &&
+		    (!u->local || !u->inflate.running))
 			update_settimer(u, DRAIN_MS, drain_over);
 		return;
 	}
 	if (!worker_ok(&u->inflate) || !worker_ok(&u->unpack)) {
-		f = u->unpack.failed && (!u->inflate.failed ||
-		    u->inflate.fail.error == UPD_ECHILD) ?
-		    &u->unpack.fail : &u->inflate.fail;
+		f = reason(u);
 		u->phase = "unpack";
 		update_failentry(u, f->error, f->path, f->text);
 		return;

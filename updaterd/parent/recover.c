@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "log.h"
 #include "parent.h"
 #include "trial.h"
@@ -72,7 +73,7 @@ retire_new(struct agent *a, const char *except)
 static void
 stopped(void *arg)
 {
-	service_start_wanted(arg);
+	startcheck_begin(arg);
 }
 
 static void
@@ -82,8 +83,8 @@ swept(void *arg)
 
 /* Links back to where they were.  What runs may be of the other release:
  * it is stopped first. */
-static void
-undo(struct agent *a, const struct journal *j, const char *text)
+void
+recover_undo(struct agent *a, const struct journal *j, const char *text)
 {
 	if (store_flip(a->store, j->from, j->from_prev) == -1) {
 		log_warn("move the link current of %s", a->conf->name);
@@ -127,8 +128,7 @@ recover_trial(struct agent *a, struct journal *j, char *text)
 		return 0;
 	}
 	retire_new(a, "");
-	service_start_wanted(a);
-	trial_guard(a);
+	startcheck_begin(a);
 	store_sweep(a->store, NULL, swept, NULL);
 	return 1;
 }
@@ -153,7 +153,7 @@ recover_agent(struct agent *a)
 		return;
 	if (journal_read(a->store, &j) != 1) {
 		retire_new(a, "");
-		service_start_wanted(a);
+		startcheck_begin(a);
 		store_sweep(a->store, NULL, swept, NULL);
 		return;
 	}
@@ -169,15 +169,15 @@ recover_agent(struct agent *a)
 		return;
 	}
 	if (j.phase == JOURNAL_PROMOTE && strcmp(a->store->current, j.to) != 0)
-		undo(a, &j, "the update was cut off before the switch");
+		recover_undo(a, &j, "the update was cut off before the switch");
 	else if (j.phase == JOURNAL_PROMOTE) {
 		j.phase = JOURNAL_ROLLBACK;
 		if (journal_write(a->store, &j) == -1)
 			log_warn("write journal of %s", a->conf->name);
-		undo(a, &j, "the new release was cut off twice before a "
+		recover_undo(a, &j, "the new release was cut off twice before a "
 		    "verdict");
 	} else
-		undo(a, &j, text);
+		recover_undo(a, &j, text);
 	retire_new(a, "");
 	store_sweep(a->store, NULL, swept, NULL);
 	agent_stop(a, stopped, a);
@@ -188,6 +188,9 @@ recover_next(void)
 {
 	struct open_verdict	*v;
 
+	/* An update ends an audit. */
+	if (startcheck_isopen())
+		return;
 	while ((v = TAILQ_FIRST(&queue)) != NULL) {
 		if (update_recover(v->agent, &v->journal) == -1)
 			return;			/* busy: parent_idle() */

@@ -145,6 +145,7 @@ render(struct instance *i, int dry, struct slot *slot, char *text)
 	c.stop_ms = conf->stop_ms;
 	c.permanent = conf->permanent;
 	c.npermanent = conf->npermanent;
+	c.off = service_isenabled(conf) ? NULL : conf->enabled_env;
 	c.log = x.log;
 	c.log_size = conf->log_size;
 	c.log_keep = conf->log_keep;
@@ -211,6 +212,8 @@ s6_enroll(struct instance *i, int up, int dry, char *text)
 		return -1;
 	r = publish(x, scan, !up, dry, text);
 	close(scan);
+	if (!dry)
+		s6_look(i);
 	/* One that must be made anew waits for its next start. */
 	return r == PUBLISHED_FAILED ? -1 : r != PUBLISHED_SAME;
 }
@@ -311,7 +314,10 @@ s6_start(struct instance *i, char *text)
 		if (ok == 0 && tell_up(slot) == -1) {
 			x->starting = 1;
 			ok = scandir_rescan(scan, 0);
-			poll_begin(x);
+			if (ok == 0)
+				poll_begin(x);
+			else if (service_getenv()->oneshot)
+				ok = 0;		/* it is started with it */
 		} else if (ok == 0)
 			s6_look(i);
 	}

@@ -100,6 +100,8 @@ char		*agent_tail(struct agent *, size_t);
 /* 1 if the last verdict of every required wanted instance is healthy and
  * it is still up. */
 int		 agent_healthy(struct agent *);
+/* 1 if each of its services that is wanted up has a process. */
+int		 agent_runs(struct agent *);
 /* Health body of the first service with one: for "probe" in answers; ""
  * if none.  Owned by the instance. */
 const char	*agent_body(struct agent *);
@@ -142,6 +144,7 @@ struct command_conf {
 	const struct args *environment;	/* may be NULL */
 	uint32_t	 timeout_ms;
 	size_t		 tail;		/* bytes of output kept */
+	int		 leaves;	/* what it leaves running may live */
 };
 struct command_result {
 	int		 status;	/* waitpid status, -1 not started */
@@ -151,8 +154,8 @@ struct command_result {
 					 * after 300 s", "cannot execute
 					 * x: No such file" */
 };
-/* done(arg, result) when it and all its process group have gone.  NULL
- * with errno when it cannot be started at all. */
+/* done(arg, result) when it and all its process group have gone, or, if it
+ * leaves something, it alone.  NULL with errno when it cannot be started at all. */
 struct command	*command_start(const struct command_conf *,
 		    void (*)(void *, const struct command_result *), void *);
 /* Kill it with all its group; done is not called. */

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "error.h"
 #include "log.h"
 #include "parent.h"
@@ -165,6 +166,7 @@ update_begin(struct agent *a, enum update_kind kind, struct caller *c,
 {
 	struct update	*u = &up;
 
+	startcheck_abandon();
 	memset(u, 0, sizeof(*u));
 	u->kind = kind;
 	u->agent = a;

@@ -313,21 +313,6 @@ agent_forget(struct agent *a)
 
 /* --- without an update ------------------------------------------------ */
 
-/* Its supervisor is to know it, also where it is not to be started. */
-static void
-enroll(struct instance *i)
-{
-	char	 text[UPD_TEXT_SIZE];
-
-	if (i->backend->enroll == NULL)
-		return;
-	if (i->backend->enroll(i, 0, 0, text) == -1)
-		log_warnx("register %s with %s: %s", i->name,
-		    i->backend->name, text);
-	if (!i->observed.any)
-		i->backend->look(i);
-}
-
 void
 service_start_wanted(struct agent *a)
 {
@@ -337,7 +322,6 @@ service_start_wanted(struct agent *a)
 	agent_unhold(a);
 	TAILQ_FOREACH_SAFE(i, &a->instances, entry, next) {
 		service_unhold(i);
-		enroll(i);
 		/* Parked ones stay so, and a delay is not cut short. */
 		if (!i->in.desired || i->state == SERVICE_FAILED ||
 		    i->state == SERVICE_BACKOFF)
@@ -355,6 +339,17 @@ agent_healthy(struct agent *a)
 	TAILQ_FOREACH(i, &a->instances, entry)
 		if (instance_iswanted(i) && !i->conf->optional &&
 		    (i->state != SERVICE_UP || i->health.healthy != 1))
+			return 0;
+	return 1;
+}
+
+int
+agent_runs(struct agent *a)
+{
+	struct instance	*i;
+
+	TAILQ_FOREACH(i, &a->instances, entry)
+		if (i->in.desired && !i->in.running)
 			return 0;
 	return 1;
 }

@@ -27,6 +27,7 @@ static int	 got_progress(void *, struct imsg *);
 static int	 got_unpack(void *, struct imsg *);
 static int	 got_fail(void *, struct imsg *);
 static int	 got_diff(void *, struct imsg *);
+static int	 got_fault(void *, struct imsg *);
 
 enum worker_state {
 	WORKER_WORKING = 0x1,	/* may say READY, DONE or FAIL */
@@ -50,7 +51,9 @@ static const struct imsg_rule rules[] = {
 	{ IMSG_UNPACK_FAIL, PROC_UNPACK, sizeof(struct msg_fail), 0, 0,
 	    WORKER_WORKING, got_fail },
 	{ IMSG_UNPACK_DIFF, PROC_UNPACK, sizeof(struct msg_unpack_diff),
-	    0, 0, WORKER_WORKING, got_diff }
+	    0, 0, WORKER_WORKING, got_diff },
+	{ IMSG_UNPACK_FAULT, PROC_UNPACK, sizeof(struct msg_unpack_fault),
+	    0, 0, WORKER_WORKING, got_fault }
 };
 
 static int
@@ -133,6 +136,22 @@ got_diff(void *arg, struct imsg *imsg)
 		return -1;
 	utf8_mend(m.path);
 	w->on_diff(w->arg, &m);
+	return 0;
+}
+
+static int
+got_fault(void *arg, struct imsg *imsg)
+{
+	struct worker		*w = arg;
+	struct msg_unpack_fault	 m;
+
+	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
+	    m.kind >= FAULT__MAX || !PROTO_STR(m.path) ||
+	    !PROTO_STR(m.text) || w->on_fault == NULL)
+		return -1;
+	utf8_mend(m.path);
+	utf8_mend(m.text);
+	w->on_fault(w->arg, &m);
 	return 0;
 }
 

@@ -27,6 +27,8 @@ struct worker {
 				    const struct msg_inflate_progress *);
 	void			(*on_diff)(void *,
 				    const struct msg_unpack_diff *);
+	void			(*on_fault)(void *,
+				    const struct msg_unpack_fault *);
 	void			(*on_gone)(void *);	/* through */
 	void			*arg;
 };

@@ -613,7 +613,7 @@ frame_finish(struct frame *f, const uint8_t *p, size_t n)
 		    "bytes after the end of the archive");
 	}
 	if (f->state == FRAME_BODY || n > 0)
-		return refuse(f, UPD_EFORMAT, "archive is cut short");
-	return refuse(f, UPD_EFORMAT, "the archive's end is missing "
+		return refuse(f, UPD_ECUT, "archive is cut short");
+	return refuse(f, UPD_ECUT, "the archive's end is missing "
 	    "(two zero blocks)");
 }

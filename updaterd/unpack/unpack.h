@@ -5,6 +5,7 @@
 #define UPD_UNPACK_H
 
 #include <sys/types.h>
+#include <sys/stat.h>
 #include <stdint.h>
 
 #include <openssl/evp.h>
@@ -44,6 +45,22 @@ enum upd_error	 unpack_extract(struct unpack *);
 enum upd_error	 unpack_manifest(struct unpack *);
 enum upd_error	 unpack_verify(struct unpack *);
 enum upd_error	 unpack_diff(struct unpack *);
+
+/*
+ * walk.c.  Every entry below the directory, sorted: directory's descriptor,
+ * name in it, path; the last says whether to go down into it.  The first
+ * error ends it.
+ */
+typedef enum upd_error	(*visit_fn)(struct unpack *, int, const char *,
+			    const char *, int *);
+enum upd_error	 unpack_walk(struct unpack *, visit_fn);
+/* Type, mode and size of one entry, a link's target, and its stat; its path
+ * is set.  What no release may hold is UPD_EENTRY. */
+enum upd_error	 unpack_look(struct unpack *, int, const char *,
+		    struct manifest_entry *, struct stat *);
+/* Hash a file that was looked at; its size is taken anew. */
+enum upd_error	 unpack_read(struct unpack *, int, const char *,
+		    struct manifest_entry *);
 
 /* Note a failure at an entry ("" none, else a raw name); returns error. */
 enum upd_error	 unpack_fail(struct unpack *, enum upd_error, const char *,

@@ -1,15 +1,10 @@
 /*
- * MANIFEST: walk a tree and write its manifest.  VERIFY: compare a tree
- * with its manifest.  Both read only, by descriptors, never through a
- * symlink.
+ * Walking a tree and looking at its entries: read only, by descriptors,
+ * never through a symlink.  MANIFEST: write what is there.
  *
  * A directory is read whole and sorted, its own entries are dealt with,
  * then its descriptor is closed before the walk goes down: depth costs
  * memory, not descriptors.
- *
- * VERIFY takes the manifest line by line (missing, type, mode, size,
- * contents, target), remembers the names, then walks the tree for what is
- * extra.  The first difference ends it.
  */
 #include <sys/types.h>
 #include <sys/stat.h>
@@ -32,10 +27,6 @@ struct names_list {
 	char	**v;
 	size_t	  n, cap;
 };
-
-/* What to do with each entry: directory's descriptor, name in it. */
-typedef enum upd_error (*visit_fn)(struct unpack *, int, const char *,
-    const char *, int *);
 
 static void
 list_free(struct names_list *l)
@@ -188,6 +179,12 @@ walk_dir(struct unpack *u, const char *dir, int depth, visit_fn visit)
 	return error;
 }
 
+enum upd_error
+unpack_walk(struct unpack *u, visit_fn visit)
+{
+	return walk_dir(u, "", 0, visit);
+}
+
 /* --- looking at one entry ------------------------------------------- */
 
 static const char *
@@ -224,25 +221,18 @@ look_link(struct unpack *u, int dirfd, const char *name,
 	return UPD_OK;
 }
 
-/* Type, mode and size; a link's target.  e->path is set.  Something that
- * no release may hold is refused. */
-static enum upd_error
-look(struct unpack *u, int dirfd, const char *name, struct manifest_entry *e,
-    int *missing)
+enum upd_error
+unpack_look(struct unpack *u, int dirfd, const char *name,
+    struct manifest_entry *e, struct stat *st)
 {
-	struct stat	 st;
-
-	*missing = 0;
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
-		*missing = errno == ENOENT || errno == ENOTDIR;
+	if (fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) == -1)
 		return unpack_fail_errno(u, e->path, "stat");
-	}
-	e->mode = st.st_mode & 07777;
+	e->mode = st->st_mode & 07777;
 	e->size = 0;
-	switch (st.st_mode & S_IFMT) {
+	switch (st->st_mode & S_IFMT) {
 	case S_IFREG:
 		e->type = MANIFEST_FILE;
-		e->size = (uint64_t)st.st_size;
+		e->size = (uint64_t)st->st_size;
 		return UPD_OK;
 	case S_IFDIR:
 		e->type = MANIFEST_DIR;
@@ -252,13 +242,12 @@ look(struct unpack *u, int dirfd, const char *name, struct manifest_entry *e,
 		return look_link(u, dirfd, name, e);
 	default:
 		return unpack_fail(u, UPD_EENTRY, e->path, "%s",
-		    special_name(st.st_mode));
+		    special_name(st->st_mode));
 	}
 }
 
-/* Hash a file that look() has seen; its size is taken anew. */
-static enum upd_error
-look_inside(struct unpack *u, int dirfd, const char *name,
+enum upd_error
+unpack_read(struct unpack *u, int dirfd, const char *name,
     struct manifest_entry *e)
 {
 	struct stat	 st;
@@ -288,16 +277,16 @@ manifest_visit(struct unpack *u, int dirfd, const char *name,
     const char *path, int *isdir)
 {
 	static struct manifest_entry	 e;	/* large */
+	struct stat			 st;
 	enum upd_error			 error;
-	int				 missing;
 
 	(void)strlcpy(e.path, path, sizeof(e.path));
 	if ((error = unpack_count(u, path)) != UPD_OK ||
-	    (error = look(u, dirfd, name, &e, &missing)) != UPD_OK)
+	    (error = unpack_look(u, dirfd, name, &e, &st)) != UPD_OK)
 		return error;
 	*isdir = e.type == MANIFEST_DIR;
 	if (e.type == MANIFEST_FILE) {
-		if ((error = look_inside(u, dirfd, name, &e)) != UPD_OK)
+		if ((error = unpack_read(u, dirfd, name, &e)) != UPD_OK)
 			return error;
 		if (e.size > u->limits.max_bytes - u->done.bytes)
 			return unpack_fail(u, UPD_ELIMIT, path,
@@ -325,151 +314,9 @@ unpack_manifest(struct unpack *u)
 	e.mode = 0755;
 	if (manifest_write(u->manifest, &e) == -1)
 		return unpack_fail_errno(u, "", "write manifest");
-	if ((error = walk_dir(u, "", 0, manifest_visit)) != UPD_OK)
+	if ((error = unpack_walk(u, manifest_visit)) != UPD_OK)
 		return error;
 	if (manifest_flush(u->manifest) == -1)
 		return unpack_fail_errno(u, "", "write manifest");
 	return UPD_OK;
-}
-
-/* --- VERIFY --------------------------------------------------------- */
-
-/* The entry as it should be against the entry as it is, contents aside. */
-static enum upd_error
-compare(struct unpack *u, const struct manifest_entry *want,
-    const struct manifest_entry *have)
-{
-	if (want->type != have->type)
-		return unpack_fail(u, UPD_EVERIFY, want->path,
-		    "is a %s, should be a %s", manifest_typename(have->type),
-		    manifest_typename(want->type));
-	/* a symlink's own mode means nothing, and differs between systems */
-	if (want->type != MANIFEST_LINK && want->mode != have->mode)
-		return unpack_fail(u, UPD_EVERIFY, want->path,
-		    "mode is %04o, should be %04o", have->mode, want->mode);
-	if (want->type == MANIFEST_FILE && want->size != have->size)
-		return unpack_fail(u, UPD_EVERIFY, want->path,
-		    "size is %llu, should be %llu",
-		    (unsigned long long)have->size,
-		    (unsigned long long)want->size);
-	if (want->type == MANIFEST_LINK && strcmp(want->link, have->link) != 0)
-		return unpack_fail(u, UPD_EVERIFY, want->path,
-		    "link target differs");
-	return UPD_OK;
-}
-
-/* The directory an entry is in; "" the root.  The last one is kept open. */
-struct verify {
-	int		 dirfd;
-	char		 dir[UPD_PATH_SIZE];
-	struct manifest_entry want, have;
-};
-
-static int
-verify_enter(struct unpack *u, struct verify *v, const char **name)
-{
-	const char	*slash = strrchr(v->want.path, '/');
-	size_t		 len = 0;
-
-	*name = v->want.path[0] == '\0' ? "." : v->want.path;
-	if (slash != NULL) {
-		len = (size_t)(slash - v->want.path);
-		*name = slash + 1;
-	}
-	if (v->dirfd != -1 && strncmp(v->dir, v->want.path, len) == 0 &&
-	    v->dir[len] == '\0')
-		return 0;
-	if (v->dirfd != -1)
-		close(v->dirfd);
-	memcpy(v->dir, v->want.path, len);
-	v->dir[len] = '\0';
-	v->dirfd = beneath_open(u->root, len == 0 ? "." : v->dir,
-	    O_RDONLY | O_DIRECTORY, 0);
-	return v->dirfd == -1 ? -1 : 0;
-}
-
-static enum upd_error
-verify_entry(struct unpack *u, struct verify *v)
-{
-	struct manifest_entry	*want = &v->want, *have = &v->have;
-	const char		*name;
-	enum upd_error		 error;
-	int			 missing;
-
-	u->done.entries++;
-	if (verify_enter(u, v, &name) == -1) {
-		if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
-			return unpack_fail(u, UPD_EVERIFY, want->path,
-			    "missing");
-		return unpack_fail_errno(u, want->path, "open directory");
-	}
-	(void)strlcpy(have->path, want->path, sizeof(have->path));
-	if ((error = look(u, v->dirfd, name, have, &missing)) != UPD_OK) {
-		if (missing)
-			return unpack_fail(u, UPD_EVERIFY, want->path,
-			    "missing");
-		if (error == UPD_EENTRY)
-			u->fail.error = error = UPD_EVERIFY;
-		return error;
-	}
-	if ((error = compare(u, want, have)) != UPD_OK)
-		return error;
-	if (want->type == MANIFEST_FILE) {
-		if ((error = look_inside(u, v->dirfd, name, have)) != UPD_OK)
-			return error;
-		if (want->size != have->size ||
-		    memcmp(want->digest, have->digest, UPD_DIGEST_LEN) != 0)
-			return unpack_fail(u, UPD_EVERIFY, want->path,
-			    "content differs");
-		u->done.files++;
-		u->done.bytes += have->size;
-	}
-	if (names_get(u->names, want->path, strlen(want->path)) != NAME_NONE)
-		return unpack_fail(u, UPD_EVERIFY, want->path,
-		    "manifest is damaged: named twice");
-	if (names_put(u->names, want->path, strlen(want->path),
-	    want->type == MANIFEST_DIR ? NAME_DIR : NAME_FILE) == -1)
-		return unpack_fail(u, UPD_EIO, want->path, "out of memory");
-	return UPD_OK;
-}
-
-static enum upd_error
-extra_visit(struct unpack *u, int dirfd, const char *name, const char *path,
-    int *isdir)
-{
-	enum name_kind	 kind;
-
-	kind = names_get(u->names, path, strlen(path));
-	if (kind == NAME_NONE)
-		return unpack_fail(u, UPD_EVERIFY, path, "extra");
-	*isdir = kind == NAME_DIR;
-	return UPD_OK;
-}
-
-enum upd_error
-unpack_verify(struct unpack *u)
-{
-	static struct verify	 v;
-	const char		*why;
-	enum upd_error		 error = UPD_OK;
-	int			 r;
-
-	v.dirfd = -1;
-	while ((r = manifest_read(u->reader, &v.want, &why)) == 1 &&
-	    (error = verify_entry(u, &v)) == UPD_OK)
-		continue;
-	if (v.dirfd != -1)
-		close(v.dirfd);
-	if (error != UPD_OK)
-		return error;
-	if (r == -1 && why == NULL)
-		return unpack_fail_errno(u, "", "read manifest");
-	if (r == -1)
-		return unpack_fail(u, UPD_EVERIFY, "",
-		    "manifest is damaged: line %u: %s",
-		    manifest_lineno(u->reader), why);
-	if (names_get(u->names, "", 0) != NAME_DIR)
-		return unpack_fail(u, UPD_EVERIFY, "",
-		    "manifest is damaged: does not name the release itself");
-	return walk_dir(u, "", 0, extra_visit);
 }

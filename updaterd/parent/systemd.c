@@ -1,0 +1,371 @@
+/*
+ * Services that systemd runs, each as a unit of its own: the operator's,
+ * or one that the release ships.  What is asked of it goes through
+ * systemctl.c; what becomes of that, and all else, is seen by unitlook.c.
+ *
+ * A start is, in this order: the unit's file put in place, if the release
+ * ships it; daemon-reload, if it changed; reset-failed, if it ran before
+ * (or systemd refuses it after a few starts); start.  A stop is systemd's
+ * own, so that the unit's settings hold; what is left of it after the
+ * service's `stop within` is killed.
+ *
+ * systemd forgets a unit that is at rest and that no other unit mentions,
+ * and with it how the process ended and whether it was told to stop.  So
+ * each unit is held by a target of ours, updaterd-watch@UNIT.target, which
+ * does nothing but to be after it.
+ */
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "expand.h"
+#include "instance.h"
+#include "log.h"
+#include "systemd.h"
+#include "unitfile.h"
+#include "unitrecord.h"
+#include "util.h"
+
+#define START_MS	95000	/* to a process; systemd's own is 90 s */
+#define KILL_AGAIN_MS	1000	/* ms between two, while it lives */
+
+struct units all_units = TAILQ_HEAD_INITIALIZER(all_units);
+
+static void
+timer(struct event *ev, uint32_t ms)
+{
+	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	evtimer_add(ev, &tv);
+}
+
+static int
+is_idle(const struct unit *u, enum systemctl_verb verb)
+{
+	return u->call[verb].state == CALL_IDLE;
+}
+
+/* --- answers of systemctl ---------------------------------------------- */
+
+static void
+reloaded(void *arg, const struct unitstate *st, const char *error)
+{
+	struct unit	*u = arg;
+
+	if (error[0] == '\0' || !u->starting)
+		return;
+	/* It would start what it has loaded: the release before. */
+	systemctl_drop(&u->call[SYSTEMCTL_RESET]);
+	systemctl_drop(&u->call[SYSTEMCTL_START]);
+	unitlook_refused(u, error);
+}
+
+static void
+reset(void *arg, const struct unitstate *st, const char *error)
+{
+	struct unit	*u = arg;
+
+	/* One that systemd has forgotten has nothing to be reset. */
+	u->used = 0;
+}
+
+static void
+started(void *arg, const struct unitstate *st, const char *error)
+{
+	struct unit	*u = arg;
+
+	if (error[0] != '\0' && u->starting)
+		unitlook_refused(u, error);
+	else
+		unitlook_now(u);
+}
+
+static void
+stopped(void *arg, const struct unitstate *st, const char *error)
+{
+	struct unit	*u = arg;
+
+	if (error[0] != '\0' && u->last.load == UNIT_LOADED)
+		log_warnx("stop unit %s: %s", u->name, error);
+	unitlook_now(u);
+}
+
+static void
+killed(void *arg, const struct unitstate *st, const char *error)
+{
+	unitlook_now(arg);
+}
+
+static void
+held(void *arg, const struct unitstate *st, const char *error)
+{
+	struct unit	*u = arg;
+
+	if (error[0] != '\0')
+		log_warnx("hold unit %s: %s; a stop by others may be taken "
+		    "for a crash", u->name, error);
+}
+
+/* --- the unit of an instance ------------------------------------------- */
+
+static void
+unit_calls(struct unit *u)
+{
+	static void	(*const done[])(void *, const struct unitstate *,
+			    const char *) = {
+		[SYSTEMCTL_SHOW]	= unitlook_seen,
+		[SYSTEMCTL_RELOAD]	= reloaded,
+		[SYSTEMCTL_RESET]	= reset,
+		[SYSTEMCTL_START]	= started,
+		[SYSTEMCTL_STOP]	= stopped,
+		[SYSTEMCTL_KILL]	= killed,
+	};
+	int	 v;
+
+	for (v = 0; v < SYSTEMCTL__MAX; v++)
+		systemctl_init(&u->call[v], (enum systemctl_verb)v,
+		    v == SYSTEMCTL_RELOAD ? "" : u->name, done[v], u);
+	systemctl_init(&u->hold, SYSTEMCTL_START, u->pin, held, u);
+}
+
+static void
+unit_drop(struct unit *u)
+{
+	int	 v;
+
+	for (v = 0; v < SYSTEMCTL__MAX; v++)
+		systemctl_drop(&u->call[v]);
+	systemctl_drop(&u->hold);
+}
+
+/* Its time to stop is over. */
+static void
+grace_over(int fd, short what, void *arg)
+{
+	struct unit	*u = arg;
+
+	if (!u->stopping)
+		return;
+	if (u->pid != 0 && !u->gone)
+		log_notice("kill %s: not stopped within %u ms", u->i->name,
+		    u->i->stop_ms);
+	systemctl_ask(&u->call[SYSTEMCTL_KILL]);
+	timer(&u->grace_ev, KILL_AGAIN_MS);
+}
+
+/* The name that the configuration gives it.  0, or -1 with text. */
+static int
+unit_name(const struct instance *i, char *name, char *text)
+{
+	struct expansion	 x;
+	int			 r;
+
+	if ((r = instance_expand(i, &x, text)) == 0 && (x.unit == NULL ||
+	    !unitname_isvalid(x.unit))) {
+		snprintf(text, UPD_TEXT_SIZE, "\"%.100s\" is not fit for the "
+		    "name of a unit", x.unit != NULL ? x.unit : "");
+		r = -1;
+	}
+	if (r == 0)
+		strlcpy(name, x.unit, UNIT_NAME_SIZE);
+	expansion_free(&x);
+	return r;
+}
+
+/* From now on it is that one, of which nothing is known yet. */
+static void
+unit_take(struct unit *u, const char *name)
+{
+	u->starting = u->stopping = u->ours = u->seen = u->blind = 0;
+	u->used = 1;		/* who knows */
+	u->pid = 0;
+	u->installed = u->i->conf->units_install;
+	memset(&u->last, 0, sizeof(u->last));
+	strlcpy(u->name, name, sizeof(u->name));
+	if (unitrecord_pin(u->name, u->pin) == -1)
+		log_warn("write unit to hold %s", u->name);
+	unit_calls(u);
+	unitlook_init(u);
+	unitrecord_write(u->i->name, u->name, u->installed);
+	if (u->pin[0] != '\0')
+		systemctl_ask(&u->hold);
+}
+
+static enum attach_result
+systemd_attach(struct instance *i)
+{
+	struct unit	*u;
+	char		 name[UNIT_NAME_SIZE], text[UPD_TEXT_SIZE];
+
+	if (unit_name(i, name, text) == -1) {
+		log_warnx("supervise %s: %s", i->name, text);
+		return ATTACH_NONE;
+	}
+	if ((u = calloc(1, sizeof(*u))) == NULL) {
+		log_warnx("supervise %s: out of memory", i->name);
+		return ATTACH_NONE;
+	}
+	i->priv = u;
+	u->i = i;
+	evtimer_set(&u->grace_ev, grace_over, u);
+	TAILQ_INSERT_TAIL(&all_units, u, entry);
+	unit_take(u, name);
+	systemctl_ask(&u->call[SYSTEMCTL_SHOW]);
+	return ATTACH_LATER;
+}
+
+static void
+systemd_forget(struct instance *i)
+{
+	struct unit	*u = i->priv;
+
+	if (u == NULL)
+		return;
+	i->priv = NULL;
+	TAILQ_REMOVE(&all_units, u, entry);
+	unit_drop(u);
+	evtimer_del(&u->grace_ev);
+	unitlook_end(u);
+	unitrecord_withdraw(i->name);
+	free(u);
+}
+
+/* --- what is asked ------------------------------------------------------ */
+
+/* Put the release's unit file in place.  0, or -1 with text. */
+static int
+install(struct unit *u, char *text)
+{
+	const struct store	*s = u->i->agent->store;
+	int			 dir, r;
+
+	dir = openat(s->relfd, s->current, O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC);
+	if (dir == -1) {
+		snprintf(text, UPD_TEXT_SIZE, "cannot open release %s: %s",
+		    s->current, strerror(errno));
+		return -1;
+	}
+	r = unitfile_install(dir, u->name, text);
+	close(dir);
+	if (r == -1)
+		return -1;
+	if (r == 1)
+		log_info("install unit %s of release %s", u->name,
+		    s->current);
+	/* The last time may have been cut off between the two. */
+	if (r == 1 || u->last.stale)
+		systemctl_ask(&u->call[SYSTEMCTL_RELOAD]);
+	return 0;
+}
+
+/* A reload may have given it another unit; it is down now.  0, or -1 with
+ * text. */
+static int
+take_name(struct unit *u, char *text)
+{
+	struct instance	*i = u->i;
+	char		 name[UNIT_NAME_SIZE];
+
+	if (unit_name(i, name, text) == -1)
+		return -1;
+	if (strcmp(name, u->name) == 0 && u->installed ==
+	    i->conf->units_install)
+		return 0;
+	log_info("take unit %s for %s instead of %s", name, i->name, u->name);
+	unit_drop(u);
+	unitlook_end(u);
+	unitrecord_withdraw(i->name);
+	unit_take(u, name);
+	return 0;
+}
+
+static int
+systemd_start(struct instance *i, char *text)
+{
+	struct unit	*u = i->priv;
+
+	if (u == NULL) {
+		strlcpy(text, "out of memory when it was configured",
+		    UPD_TEXT_SIZE);
+		return -1;
+	}
+	if (take_name(u, text) == -1)
+		return -1;
+	systemctl_drop(&u->call[SYSTEMCTL_SHOW]);
+	if (i->conf->units_install && install(u, text) == -1)
+		return -1;
+	if (!i->conf->units_install && u->last.stale)
+		log_warnx("start unit %s as systemd has it loaded, which is "
+		    "not what its file says: systemctl daemon-reload",
+		    u->name);
+	if (u->used)
+		systemctl_ask(&u->call[SYSTEMCTL_RESET]);
+	u->starting = 1;
+	u->stopping = u->ours = 0;
+	evtimer_del(&u->grace_ev);
+	u->asked = time_mono_us();
+	systemctl_ask(&u->call[SYSTEMCTL_START]);
+	return 0;
+}
+
+static void
+systemd_stop(struct instance *i)
+{
+	struct unit	*u = i->priv;
+
+	if (u == NULL)
+		return;
+	u->starting = 0;
+	u->stopping = 1;
+	systemctl_drop(&u->call[SYSTEMCTL_SHOW]);
+	if (!is_idle(u, SYSTEMCTL_START))
+		systemctl_drop(&u->call[SYSTEMCTL_START]);
+	systemctl_ask(&u->call[SYSTEMCTL_STOP]);
+	/* While it ends, so that the next start need not wait for this. */
+	systemctl_ask(&u->call[SYSTEMCTL_RESET]);
+	timer(&u->grace_ev, i->stop_ms > 0 ? i->stop_ms : 1);
+}
+
+static void
+systemd_look(struct instance *i)
+{
+	struct unit	*u = i->priv;
+
+	if (u != NULL)
+		unitlook_now(u);
+}
+
+static void
+systemd_rest(struct instance *i)
+{
+}
+
+static const char *
+systemd_containment(const struct instance *i)
+{
+	return contain_levelname(CONTAIN_CGROUP);
+}
+
+const struct backend systemd_backend = {
+	.name		= "systemd",
+	.foreign	= 1,
+	.start_ms	= START_MS,
+	.attach		= systemd_attach,
+	.start		= systemd_start,
+	.stop		= systemd_stop,
+	.drain		= observe_drain,
+	.sweep		= observe_sweep,
+	.rest		= systemd_rest,
+	.forget		= systemd_forget,
+	.containment	= systemd_containment,
+	.look		= systemd_look,
+	.list		= unitrecord_list,
+	.withdraw	= unitrecord_drop,
+};

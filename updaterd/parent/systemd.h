@@ -1,0 +1,69 @@
+/*
+ * A service that systemd runs.  Private to systemd.c (what is asked of it),
+ * unitlook.c (what is seen of it) and unitrecord.c (what is remembered).
+ */
+#ifndef UPD_SYSTEMD_H
+#define UPD_SYSTEMD_H
+
+#include <sys/types.h>
+#include <sys/queue.h>
+#include <event.h>
+#include <stdint.h>
+
+#include "observe.h"
+#include "systemctl.h"
+#include "unitstate.h"
+
+struct instance;
+struct pidwatch;
+struct slice;
+
+/* In the instance's priv. */
+struct unit {
+	TAILQ_ENTRY(unit)	 entry;
+	struct instance		*i;
+	char			 name[UNIT_NAME_SIZE];
+	char			 pin[UNIT_NAME_SIZE];	/* "" none */
+	struct systemctl_call	 call[SYSTEMCTL__MAX];
+	struct systemctl_call	 hold;		/* starts the pin */
+
+	/* what was asked of it */
+	int			 starting;	/* not seen to run since */
+	uint64_t		 asked;		/* monotonic us, the start */
+	int			 stopping;	/* not seen to be down since */
+	int			 ours;		/* it is down by our wish */
+	int			 used;		/* started since its counters
+						 * were reset */
+	int			 installed;	/* its file is of a release */
+	struct event		 grace_ev;	/* from stop to KILL */
+
+	/* what is known of it */
+	int			 seen;		/* last is valid */
+	struct unitstate	 last;
+	int			 blind;		/* it cannot be looked at */
+	uint64_t		 moment;	/* monotonic us, and ... */
+	int64_t			 moment_real;	/* ... wall us, of the same */
+	struct event		 poll_ev;	/* look again */
+	uint32_t		 poll_ms;
+	struct pidwatch		*watch;		/* of its main process */
+	pid_t			 pid;		/* the one watched, or was */
+	int			 gone;		/* ... and has ended */
+	int			 status;	/* ... like that, -1 unknown */
+	struct slice		*slice;		/* where its cgroup comes */
+};
+TAILQ_HEAD(units, unit);
+
+/* systemd.c */
+extern struct units	 all_units;
+
+/* unitlook.c */
+void		 unitlook_init(struct unit *);
+/* Look at it soon: something has happened, or was asked. */
+void		 unitlook_now(struct unit *);
+/* Something was asked and could not be done: say so as its state. */
+void		 unitlook_refused(struct unit *, const char *);
+/* For call[SYSTEMCTL_SHOW]. */
+void		 unitlook_seen(void *, const struct unitstate *, const char *);
+void		 unitlook_end(struct unit *);
+
+#endif
