@@ -19,6 +19,7 @@ OS!=		uname -s
 include common/${OS}.mk
 
 N=		10000
+OTHER=		0.1.0-other
 PREFIX=		/usr/local
 MANDIR=		${PREFIX}/share/man
 UNITDIR=	${PREFIX}/lib/systemd/system
@@ -58,7 +59,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/contain.o updaterd/parent/control.o \
 		updaterd/parent/death.o updaterd/parent/describe.o \
 		updaterd/parent/dump.o updaterd/parent/expand.o \
-		updaterd/parent/expiry.o updaterd/parent/guard.o \
+		updaterd/parent/expiry.o updaterd/parent/ghost.o \
+		updaterd/parent/guard.o updaterd/parent/handover.o \
 		updaterd/parent/health.o \
 		updaterd/parent/history.o updaterd/parent/instance.o \
 		updaterd/parent/intent.o updaterd/parent/journal.o \
@@ -86,6 +88,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/s6.o updaterd/parent/s6look.o \
 		updaterd/parent/s6scan.o updaterd/parent/scandir.o \
 		updaterd/parent/scrape.o updaterd/parent/sdnotify.o \
+		updaterd/parent/selfboot.o updaterd/parent/selfpush.o \
+		updaterd/parent/selfstate.o updaterd/parent/selftrial.o \
 		updaterd/parent/service.o updaterd/parent/slot.o \
 		updaterd/parent/staging.o updaterd/parent/startcheck.o \
 		updaterd/parent/status.o \
@@ -169,7 +173,8 @@ deps:
 
 check:
 	@sh regress/deps.sh build check
-	@${MAKE} programs regress/agent/agent ${OS_FAULT}
+	@${MAKE} programs regress/agent/agent regress/self/updaterd \
+	    ${OS_FAULT}
 	@env MAKE="${MAKE}" CC="${CC}" CFLAGS="${CFLAGS}" \
 	    LDFLAGS="${LDFLAGS}" DEFLATE="${DEFLATE}" TEST_CFLAGS="${ALL_CFLAGS}" \
 	    TEST_LIBS="${ALL_LDFLAGS} ${OS_LIBS}" sh regress/run.sh ${TESTS}
@@ -261,12 +266,12 @@ uninstall:
 clean:
 	find common updaterd updaterctl updatermaster regress -name '*.o' \
 	    -exec rm -f {} +
-	find common updaterd regress -name '*.to' -exec rm -f {} +
+	find common updaterd regress -name '*.[tv]o' -exec rm -f {} +
 	find regress/unit -name 'test_*' ! -name '*.*' -exec rm -f {} +
 	rm -f updaterd/updaterd updaterd/parse.c updaterctl/updaterctl \
 	    updatermaster/updatermaster \
 	    regress/agent/agent ${OS_FAULT} regress/archive/drive .buildflags
-	rm -rf regress/fuzz/build
+	rm -rf regress/fuzz/build regress/self
 
 # --- how it is built; `make -n` shows the whole commands ---------------
 
@@ -321,6 +326,11 @@ regress/fault/liar: ${LIAR} regress/fault/liar.h
 	@echo "cc $@"
 	@${CC} -o $@ ${ALL_CFLAGS} ${LIAR} ${ALL_LDFLAGS} ${OS_LIBS}
 
+regress/fault/forger: regress/fault/forger.c ${FAULT_O}
+	@echo "cc $@"
+	@${CC} -o $@ ${ALL_CFLAGS} regress/fault/forger.c ${FAULT_O} \
+	    ${ALL_LDFLAGS} ${OS_LIBS}
+
 regress/fault/suid: regress/fault/suid.c regress/fault/attack.h ${FLAGS}
 	@echo "cc $@"
 	@${CC} -o $@ ${ALL_CFLAGS} regress/fault/suid.c ${ALL_LDFLAGS}
@@ -332,6 +342,20 @@ regress/fault/confine: regress/fault/confine.c ${FAULT_O} \
 	    ${ALL_LDFLAGS} ${OS_LIBS}
 
 ${FAULT_TO}: ${HDRS} regress/fault/attack.h ${FLAGS}
+
+# The same daemon as another version, to update it to and fro.
+OTHER_VO=	updaterd/updaterd.vo updaterd/net/api.vo \
+		updaterd/net/http.vo updaterd/parent/children.vo \
+		updaterd/parent/status.vo updaterd/probe/probe.vo
+
+regress/self/updaterd: ${UPDATERD} ${OTHER_VO}
+	@echo "ld $@"
+	@mkdir -p regress/self
+	@${CC} -o $@ ${OTHER_VO} `for o in ${UPDATERD}; do case \
+	    " ${OTHER_VO} " in *" $${o%.o}.vo "*) ;; *) echo $$o;; esac; \
+	    done` ${ALL_LDFLAGS} ${OS_LIBS}
+
+${OTHER_VO}: ${HDRS} ${FLAGS}
 
 regress/agent/agent: regress/agent/agent.c ${FLAGS}
 	@echo "cc $@"
@@ -349,7 +373,7 @@ updaterd/parse.o: updaterd/parse.c
 ${UPDATERD} ${UPDATERCTL} ${UPDATERMASTER}: ${HDRS} ${FLAGS}
 
 .SUFFIXES:
-.SUFFIXES: .c .o .to
+.SUFFIXES: .c .o .to .vo
 .c.o:
 	@echo "cc $@"
 	@${CC} ${ALL_CFLAGS} -c -o $@ $<
@@ -357,6 +381,10 @@ ${UPDATERD} ${UPDATERCTL} ${UPDATERMASTER}: ${HDRS} ${FLAGS}
 .c.to:
 	@echo "cc $@"
 	@${CC} ${ALL_CFLAGS} -Iregress/fault -DSANDBOX_TEST -c -o $@ $<
+
+.c.vo:
+	@echo "cc $@"
+	@${CC} ${ALL_CFLAGS} -DUPD_VERSION='"${OTHER}"' -c -o $@ $<
 
 .PHONY: all deps check fault soak fuzz demo bench lint install \
 	install-systemd uninstall clean programs

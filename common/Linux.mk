@@ -36,6 +36,6 @@ OS_OBJS=	common/compat/beneath-linux.o common/compat/beneath-walk.o \
 		common/compat/seccomp-linux.o
 # For the tests: what watches system calls, and runs out of memory.
 OS_FAULT=	regress/fault/clockstep regress/fault/confine \
-		regress/fault/liar regress/fault/nomem regress/fault/suid \
-		regress/fault/tracer regress/fault/updaterd
+		regress/fault/forger regress/fault/liar regress/fault/nomem \
+		regress/fault/suid regress/fault/tracer regress/fault/updaterd
 OS_FUZZLIBS=	-Wl,--as-needed ${OS_PKGLIBS}

@@ -285,6 +285,17 @@ imsgev_compose(struct imsgev *iev, uint32_t type, int fd, const void *data,
 }
 
 void
+imsgev_rebase(struct imsgev *iev)
+{
+	/* The old base is another process's: nothing is deleted there. */
+	iev->events = 0;
+	iev->paused = 0;
+	evtimer_set(&iev->pause, resume, iev);
+	if (arm(iev, wanted(iev)) == -1)
+		log_warn("cannot watch channel");
+}
+
+void
 imsgev_flush(struct imsgev *iev)
 {
 	if (!iev->open || iev->deaf)

@@ -52,6 +52,8 @@ int	 imsgev_compose(struct imsgev *, uint32_t, int, const void *, size_t);
 /* The same from two parts: a struct and the text behind it. */
 int	 imsgev_compose2(struct imsgev *, uint32_t, int, const void *, size_t,
 	    const void *, size_t);
+/* After a fork, in a new event base: watch the channel there. */
+void	 imsgev_rebase(struct imsgev *);
 /* Write out all that is queued, waiting; for a last word before exit. */
 void	 imsgev_flush(struct imsgev *);
 /* Close the socket, forget what is queued.  Harmless if closed. */

@@ -40,6 +40,9 @@ struct imsg;
 #define UPD_KEYNAME_SIZE	65	/* base name of a public key's file */
 #define RELEASE_KEYS_MAX	8
 
+/* Instead of an agent's name: updaterd itself. */
+#define SELF_NAME		"self"
+
 enum proc_type {
 	PROC_PARENT,
 	PROC_NET,
@@ -108,6 +111,10 @@ enum imsg_type {
 				 * msg_net_cert, one for each file */
 	IMSG_NET_ASK,		/* parent to net, no payload: COUNT, please */
 	IMSG_NET_COUNT,		/* net to parent: struct msg_net_count */
+	IMSG_NET_DRAIN,		/* parent to net, no payload: accept nobody
+				 * any more, serve who is there, then end */
+	IMSG_NET_DRAINED,	/* net to parent, no payload: no socket is
+				 * listened on any more */
 
 	/* requests: net or a control client to parent, and the answer */
 	IMSG_REQUEST,		/* struct msg_request */
@@ -509,6 +516,9 @@ struct msg_probe_start {
 	uint32_t	status;			/* HTTP status wanted */
 	uint32_t	within_ms;		/* for the whole sequence */
 	uint32_t	timeout_ms;		/* for one attempt */
+	uint32_t	anyname;		/* 1: whatever name it shows, if
+						 * the CA vouches for it */
+	uint32_t	pad;
 	char		address[UPD_HOST_SIZE];	/* numeric */
 	char		name[UPD_HOST_SIZE];	/* to verify; "" the address */
 	char		path[UPD_URLPATH_SIZE];

@@ -77,7 +77,7 @@ leaf() {	# file cn extensions ca [options of openssl ca]
 : > index.txt
 echo 1000 > serial
 ca ca "updaterd test CA"
-leaf updater updater@localhost x_server ca
+leaf updater updater@localhost x_both ca
 leaf master updater-master x_client ca
 leaf worker worker x_both ca
 if [ "$few" != few ]; then

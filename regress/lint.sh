@@ -61,7 +61,7 @@ for f in $sources; do
 done
 
 for f in $(find . -path ./.git -prune -o -name '*.sh' -print) .ci/run \
-    regress/archive/run; do
+    regress/archive/run regress/signed/run; do
 	[ -f "$f" ] || continue
 	case $(head -n 1 "$f") in
 	*bash*)	bash -n "$f" || complain "$f: syntax";;

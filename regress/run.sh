@@ -74,6 +74,7 @@ if [ $# -gt 0 ]; then
 fi
 tests=$unit
 for t in regress/unit/*.sh regress/config/run.sh regress/archive/run \
+    regress/signed/run \
     regress/fuzz/check.sh regress/live/[0-9]*.sh regress/fault/*.sh; do
 	[ ! -x "$t" ] || tests="$tests $t"
 done

@@ -37,26 +37,6 @@ struct check {
 	(c)->tell(__VA_ARGS__);						\
 } while (0)
 
-/*
- * Settings whose feature a later version brings.  The version that builds
- * one removes its row.
- */
-static const enum conf_key	 unbuilt[] = {
-	KEY_SELF
-};
-
-static void
-check_unbuilt(struct check *c, const int *lines)
-{
-	size_t	 i;
-
-	for (i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
-		if (lines[unbuilt[i]] != 0)
-			ERROR(c, lines[unbuilt[i]], "%s: not built into this "
-			    "version of updaterd; remove the line",
-			    key_name(unbuilt[i]));
-}
-
 /* A path that somebody gave must be one that means the same everywhere. */
 static void
 check_path(struct check *c, const int *lines, enum conf_key key,
@@ -78,6 +58,27 @@ nested(const char *a, const char *b)
 		return nested(b, a);
 	return strncmp(a, b, n) == 0 &&
 	    (b[n] == '\0' || b[n] == '/' || a[n - 1] == '/');
+}
+
+/* Where updaterd itself lives, apart from all that it keeps. */
+static void
+check_self(struct check *c)
+{
+	const struct config	*conf = c->conf;
+	const char		*root = conf->self_root;
+	const int		*lines = conf->lines;
+
+	check_path(c, lines, KEY_SELF, root);
+	if (root == NULL && lines[KEY_SELF_WITHIN] != 0 && !conf->damaged)
+		ERROR(c, lines[KEY_SELF_WITHIN], "self: no root");
+	if (root == NULL)
+		return;
+	if (strcmp(root, "/") == 0)
+		ERROR(c, lines[KEY_SELF], "self: \"/\" holds the whole host, "
+		    "updaterd needs a directory of its own");
+	else if (nested(root, conf->state))
+		ERROR(c, lines[KEY_SELF], "self: root \"%.64s\" and state "
+		    "\"%.64s\" must not hold each other", root, conf->state);
 }
 
 static void
@@ -129,6 +130,7 @@ check_global(struct check *c)
 			}
 		}
 	}
+	check_self(c);
 	if (!TAILQ_EMPTY(&conf->listeners) && !conf->damaged) {
 		l = TAILQ_FIRST(&conf->listeners);
 		if (conf->tls.ca == NULL)
@@ -139,7 +141,6 @@ check_global(struct check *c)
 		if (conf->tls.key == NULL)
 			ERROR(c, l->line, "listen on: needs a key in tls { }");
 	}
-	check_unbuilt(c, lines);
 	if (TAILQ_EMPTY(&conf->agents) && !conf->damaged)
 		ERROR(c, 0, "no agent: one agent \"name\" { } is needed");
 }
@@ -486,7 +487,6 @@ check_service(struct check *c, const struct service_conf *s)
 	check_health(c, s);
 	check_profiles(c, s);
 	check_percents(c, s);
-	check_unbuilt(c, s->lines);
 }
 
 static void
@@ -510,6 +510,14 @@ check_agent(struct check *c, const struct agent_conf *a)
 		ERROR(c, a->lines[KEY_ROOT], "root: \"%.64s\" and state "
 		    "\"%.64s\" must not hold each other", a->root,
 		    conf->state);
+	if (strcmp(a->name, SELF_NAME) == 0)
+		ERROR(c, a->line, "agent \"%s\": that name means updaterd "
+		    "itself, see self { }", SELF_NAME);
+	if (a->root != NULL && conf->self_root != NULL &&
+	    nested(a->root, conf->self_root))
+		ERROR(c, a->lines[KEY_ROOT], "root: \"%.64s\" and the root "
+		    "\"%.64s\" of self must not hold each other", a->root,
+		    conf->self_root);
 	for (other = TAILQ_FIRST(&conf->agents); other != a;
 	    other = TAILQ_NEXT(other, entry)) {
 		if (strcmp(a->name, other->name) == 0)
@@ -524,7 +532,6 @@ check_agent(struct check *c, const struct agent_conf *a)
 	if (a->lines[KEY_INSTALL] != 0 &&
 	    (a->install.n == 0 || a->install.v[0][0] == '\0'))
 		ERROR(c, a->lines[KEY_INSTALL], "install: no command");
-	check_unbuilt(c, a->lines);
 	TAILQ_FOREACH(s, &a->services, entry)
 		check_service(c, s);
 }

@@ -81,6 +81,7 @@ config_new(void)
 	c->idle = DEF_IDLE;
 	c->rate = DEF_RATE;
 	c->push = DEF_PUSH;
+	c->self_within_ms = DEF_SELF_MS;
 	TAILQ_INIT(&c->permits);
 	TAILQ_INIT(&c->agents);
 	return c;

@@ -35,6 +35,7 @@
 #define DEF_FILES	200000
 #define DEF_RESERVE	5
 #define DEF_INSTALL_MS	(300 * 1000)
+#define DEF_SELF_MS	(60 * 1000)
 #define DEF_WITHIN_MS	(10 * 1000)
 #define DEF_TIMEOUT_MS	(3 * 1000)
 #define DEF_STOP_MS	(10 * 1000)
@@ -205,7 +206,8 @@ struct config {
 	int			 release_lines[RELEASE_KEYS_MAX];
 	/* What was in them when the configuration was read (keyfile.c). */
 	struct msg_inflate_key	 keys[RELEASE_KEYS_MAX];
-	char			*self_root;	/* refused until built */
+	char			*self_root;	/* NULL: no self-update */
+	uint32_t		 self_within_ms;	/* to prove itself */
 };
 
 /*
@@ -214,6 +216,12 @@ struct config {
  * config_free(), or NULL.
  */
 struct config	*config_parse(const char *);
+/*
+ * parse.y.  The same for where things are (state, self) when the file may
+ * be newer than the program: with errors, too, and none is told.  Never
+ * NULL; not to be worked from.
+ */
+struct config	*config_skim(const char *);
 /* setting.c: where its errors go, a line each without its newline; NULL
  * (the default): standard error. */
 void		 config_onerror(void (*)(const char *));

@@ -176,6 +176,9 @@ selfopts : /* empty */
 	| selfopts ROOT string	{
 		STRINGTO(conf, KEY_SELF, self_root, $<pos>2, $3);
 	}
+	| selfopts WITHIN value	{
+		NUMBER(conf, KEY_SELF_WITHIN, self_within_ms, $<pos>2, $3);
+	}
 	| selfopts error '\n'	{ yyerrok; }
 	;
 
@@ -610,6 +613,39 @@ config_define(char *s)
 	ret = lex_setmacro(s, eq + 1, 1);
 	*eq = '=';
 	return ret;
+}
+
+static void
+keep_silent(const char *line)
+{
+}
+
+/*
+ * For a program that may be older than the file: what it does not
+ * understand it passes over, and says nothing.
+ */
+struct config *
+config_skim(const char *path)
+{
+	struct config	*skimmed;
+
+	conf = config_new();
+	agent = NULL;
+	svc = NULL;
+	config_onerror(keep_silent);
+	setting_begin();
+	memset(&tok, 0, sizeof(tok));
+	if ((conf->path = strdup(path)) == NULL)
+		fatal("strdup");
+	lex_begin(setting_error);
+	if (lex_open(path, 0) == 0)
+		(void)yyparse();
+	lex_end();
+	args_free(&list);
+	config_onerror(NULL);
+	skimmed = conf;
+	conf = NULL;
+	return skimmed;
 }
 
 struct config *

@@ -154,6 +154,7 @@ print_global(FILE *fp, const struct config *c)
 	if (c->self_root != NULL) {
 		fputs("self {\n", fp);
 		print_string(fp, 1, "root", c->self_root);
+		print_value(fp, 1, KEY_SELF_WITHIN, c->self_within_ms);
 		fputs("}\n", fp);
 	}
 }

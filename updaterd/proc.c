@@ -34,7 +34,7 @@
 #include "util.h"
 
 #define ARGS_MAX	16
-#define ENV_MAX		9	/* variables of a child, and the NULL */
+#define ENV_MAX		10	/* variables of a child, and the NULL */
 #define EXIT_EXEC	127	/* exec failed, as from a shell */
 #define VERBOSE_MAX	2
 #define ENV_TEST	5	/* variables that a test build passes on */
@@ -176,7 +176,7 @@ child_env(char **envp)
 	static char		 vars[ENV_TEST][256];
 	size_t			 i;
 #endif
-	static char		 journal[64];
+	static char		 journal[64], trial[64];
 	const char		*v;
 	int			 n = 0;
 
@@ -185,6 +185,10 @@ child_env(char **envp)
 	if ((v = getenv(LOG_JOURNAL)) != NULL) {
 		snprintf(journal, sizeof(journal), LOG_JOURNAL "=%s", v);
 		envp[n++] = journal;
+	}
+	if ((v = getenv(PROC_TRIAL)) != NULL) {
+		snprintf(trial, sizeof(trial), PROC_TRIAL "=%s", v);
+		envp[n++] = trial;
 	}
 #ifdef SANDBOX_TEST
 	for (i = 0; i < ENV_TEST; i++) {

@@ -12,6 +12,10 @@
 #include "imsgev.h"
 #include "proto.h"
 
+/* In the environment while a new updaterd is on trial, of its children,
+ * too: so that all of it can be found and killed. */
+#define PROC_TRIAL	"UPDATERD_TRIAL"
+
 #define PROC_FD		3	/* a child's channel to the parent */
 
 struct proc {

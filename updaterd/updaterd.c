@@ -14,8 +14,11 @@
 #include "config.h"
 #include "log.h"
 #include "parent/parent.h"
+#include "parent/self.h"
 #include "proc.h"
 #include "version.h"
+
+#define OPTIONS_MAX	64	/* words that the next program is given */
 
 static void
 usage(FILE *fp)
@@ -70,19 +73,25 @@ main(int argc, char *argv[])
 {
 	struct config	*conf;
 	const char	*path = CONF_PATH;
-	int		 ch, foreground = 0, check = 0, verbose = 0;
+	char		*own[OPTIONS_MAX + 1];
+	int		 ch, n = 0, foreground = 0, check = 0, verbose = 0;
 
 	if (argc >= 3 && strcmp(argv[1], "-T") == 0)
 		child(argv[2], argc, argv);
 
 	while ((ch = getopt(argc, argv, "D:df:hnRVv")) != -1) {
+		if (n + 2 > OPTIONS_MAX)
+			errx(2, "too many options");
 		switch (ch) {
 		case 'D':
+			own[n++] = "-D";
+			own[n++] = optarg;
 			if (config_define(optarg) == -1)
 				errx(2, "-D %s: not of the form macro=value",
 				    optarg);
 			break;
 		case 'd':
+			own[n++] = "-d";
 			foreground = 1;
 			break;
 		case 'f':
@@ -101,6 +110,7 @@ main(int argc, char *argv[])
 			printf("updaterd %s\n", UPD_VERSION);
 			return 0;
 		case 'v':
+			own[n++] = "-v";
 			verbose++;
 			break;
 		default:
@@ -113,6 +123,16 @@ main(int argc, char *argv[])
 		return 2;
 	}
 
+	if (!check) {
+		own[n] = NULL;
+		handover_take();
+		handover_options(own, path);
+		self_guard();
+		if (proc_setpath(argv[0]) == -1)
+			err(1, "cannot find my own program, start me by an "
+			    "absolute path");
+		self_boot(path, foreground);
+	}
 	if ((conf = config_parse(path)) == NULL)
 		return 1;
 	if (check) {
@@ -126,8 +146,5 @@ main(int argc, char *argv[])
 
 	if (geteuid() != 0)
 		errx(1, "need root privileges");
-	if (proc_setpath(argv[0]) == -1)
-		err(1, "cannot find my own program, start me by an absolute "
-		    "path");
 	parent_main(conf, foreground, verbose);
 }

@@ -34,6 +34,7 @@ enum conf_key {
 	KEY_PUSH,
 	KEY_RELEASE_KEY,
 	KEY_SELF,
+	KEY_SELF_WITHIN,
 	/* an agent */
 	KEY_ROOT,
 	KEY_INSTALL,

@@ -1,7 +1,11 @@
 /*
  * One host of a rollout.
  *
- *	WAIT -> PUSH -> (SELF) -> END
+ *	WAIT -> PUSH -> (CONFIRM) -> (SELF) -> END
+ *
+ * With --confirm the host is on trial after a good answer, and goes back by
+ * itself unless we reach it once more, over a new connection, in time: that
+ * is tried until then.  Only a host that is confirmed counts as updated.
  *
  * A push whose end is not known (the connection was lost, or an earlier run
  * of ours was killed) is never simply repeated: the host is ASKed.  While an
@@ -27,6 +31,7 @@
 
 #define BUSY_WAIT	2		/* seconds before the second try of a
 					 * push that was answered 423 */
+#define CONFIRM_WAIT	1		/* seconds between two tries */
 #define ASK_WAIT	1		/* seconds between two questions */
 #define ASK_MAX		3600		/* questions while one is in flight */
 #define ASK_TIMEOUT	30		/* seconds for an answer */
@@ -34,6 +39,7 @@
 					 * may differ */
 
 static void	 push(struct target *);
+static void	 confirm(struct target *);
 static void	 ask(struct target *);
 static void	 ask_done(struct request *);
 
@@ -99,7 +105,9 @@ pause_over(int fd, short event, void *arg)
 {
 	struct target	*t = arg;
 
-	if (t->unsure || t->back)
+	if (t->confirm[0] != '\0')
+		confirm(t);
+	else if (t->unsure || t->back)
 		ask(t);
 	else
 		push(t);
@@ -168,7 +176,7 @@ send_request(struct target *t, const char *method, char *path,
 	if (t->state == TARGET_PUSH || t->state == TARGET_SELF) {
 		r->body = &t->ro->plan.pack;
 		r->events = 1;
-	} else if (t->state == TARGET_ASK)
+	} else if (t->state == TARGET_ASK || t->state == TARGET_CONFIRM)
 		r->timeout = ASK_TIMEOUT;
 	client_start(t->ro->client, r);
 }
@@ -233,12 +241,81 @@ agent_ended(struct target *t, enum outcome outcome)
 	end(t);
 }
 
+/* --- the confirmation -------------------------------------------------- */
+
+static void
+unconfirmed(struct target *t)
+{
+	char	 why[UPD_TEXT_SIZE];
+
+	t->confirm[0] = '\0';
+	strlcpy(why, t->detail, sizeof(why));
+	snprintf(t->detail, sizeof(t->detail), "not confirmed, so it goes back "
+	    "by itself: %.440s", why);
+	agent_ended(t, OUTCOME_UNCONFIRMED);
+}
+
+static void
+confirm_done(struct request *r)
+{
+	struct target	*t = r->arg;
+
+	take_answer(t);
+	if (r->end == REQUEST_ANSWER && r->status == 200) {
+		t->confirm[0] = '\0';
+		agent_ended(t, OUTCOME_UPDATED);
+	} else if (r->end == REQUEST_ANSWER && (r->status == 404 ||
+	    r->status == 423)) {
+		/* An earlier one has arrived, or it was too late. */
+		t->confirm[0] = '\0';
+		t->unsure = 1;
+		t->busy = 0;
+		ask(t);
+	} else if (r->end == REQUEST_DISTRUST || r->end == REQUEST_REFUSED ||
+	    (r->end == REQUEST_ANSWER && r->status < 500) ||
+	    time_mono_us() >= t->confirm_us)
+		unconfirmed(t);
+	else
+		pause_for(t, CONFIRM_WAIT);
+}
+
+static void
+confirm(struct target *t)
+{
+	char	*what, *path;
+
+	if (asprintf(&what, "/confirm?id=%s", t->confirm) == -1)
+		err(1, NULL);
+	path = make_path(t, what);
+	free(what);
+	t->state = TARGET_CONFIRM;
+	phase(t, "confirming");
+	send_request(t, "POST", path, confirm_done);
+}
+
+/* 1 the host waits for it, so many seconds: begun. */
+static int
+confirm_begin(struct target *t, const char *id, json_int_t seconds)
+{
+	if (t->ro->plan.confirm == 0 || seconds <= 0 || !id_isvalid(id))
+		return 0;
+	strlcpy(t->confirm, id, sizeof(t->confirm));
+	t->confirm_us = time_mono_us() + (uint64_t)seconds * 1000000;
+	confirm(t);
+	return 1;
+}
+
+/* --- the push ---------------------------------------------------------- */
+
 static void
 answered(struct target *t)
 {
 	const json_t	*d;
 
 	if (t->status == 200) {
+		if (confirm_begin(t, js_text(json_object_get(t->answer,
+		    "release"), "id"), js_int(t->answer, "confirm", 0)))
+			return;
 		if (t->ro->plan.dry_run)
 			agent_ended(t, OUTCOME_DRY);
 		else
@@ -279,11 +356,13 @@ static void
 push(struct target *t)
 {
 	const struct plan	*p = &t->ro->plan;
-	char			*what, *path;
+	char			 window[32] = "", *what, *path;
 
-	if (asprintf(&what, "/update?sha256=%s%s%s%s%s", p->pack.sha256,
+	if (p->confirm > 0)
+		snprintf(window, sizeof(window), "&confirm=%u", p->confirm);
+	if (asprintf(&what, "/update?sha256=%s%s%s%s%s%s", p->pack.sha256,
 	    p->sha[0] ? "&sha=" : "", p->sha, p->force ? "&force=true" : "",
-	    p->dry_run ? "&dry_run=true" : "") == -1)
+	    p->dry_run ? "&dry_run=true" : "", window) == -1)
 		err(1, NULL);
 	path = make_path(t, what);
 	free(what);
@@ -382,18 +461,29 @@ told_back(struct target *t, const json_t *agent)
 static void
 told(struct target *t, const json_t *agent)
 {
+	const json_t	*trial = json_object_get(agent, "trial");
 	const char	*why;
 
 	if (t->back)
 		told_back(t, agent);
-	else if (is_ours(t, agent, "release"))
-		found_active(t, agent);
-	else if (is_ours(t, agent, "failed")) {
+	else if (is_ours(t, agent, "release")) {
+		if (confirm_begin(t, js_text(trial, "release"),
+		    js_int(trial, "confirm", 0)))
+			return;
+		/* Its time is over, it only has to wait to go back. */
+		if (strcmp(js_text(agent, "state"), "unconfirmed") == 0 &&
+		    t->confirm_us != 0 && t->busy++ < ASK_MAX)
+			pause_for(t, ASK_WAIT);
+		else
+			found_active(t, agent);
+	} else if (is_ours(t, agent, "failed")) {
 		why = js_str(agent, "error");
 		strlcpy(t->detail, why != NULL ? why : "the release failed "
 		    "there", sizeof(t->detail));
 		agent_ended(t, OUTCOME_ROLLED_BACK);
-	} else if (t->tries > t->ro->plan.retries)
+	} else if (t->confirm_us != 0)
+		unconfirmed(t);		/* gone, and it left no trace */
+	else if (t->tries > t->ro->plan.retries)
 		agent_ended(t, OUTCOME_UNREACHABLE);
 	else {
 		/* An answer of 423 would mean ours, still on its way. */

@@ -28,13 +28,14 @@
 #define RETRIES		3		/* connections tried again */
 #define HOSTS_MAX	100000
 #define PAUSE_MAX	86400		/* seconds */
+#define CONFIRM_MAX	86400		/* seconds, as hosts allow */
 
 enum {
 	OPT_HOST = 256, OPT_GROUP, OPT_ALL, OPT_AGENT, OPT_ROOT, OPT_TARBALL,
 	OPT_SHA, OPT_EXCLUDE, OPT_INCLUDE, OPT_DRY_RUN, OPT_FORCE, OPT_SELF,
 	OPT_PORT, OPT_JSON, OPT_REPORT, OPT_INVENTORY, OPT_CANARY, OPT_BATCH,
 	OPT_MAX_FAIL, OPT_PAUSE, OPT_PARALLEL, OPT_ROLLBACK, OPT_RESUME,
-	OPT_RETRIES, OPT_SIGN
+	OPT_RETRIES, OPT_SIGN, OPT_CONFIRM
 };
 
 static const struct option	longopts[] = {
@@ -45,6 +46,7 @@ static const struct option	longopts[] = {
 	{ "root",	required_argument, NULL, OPT_ROOT },
 	{ "tarball",	required_argument, NULL, OPT_TARBALL },
 	{ "sign",	optional_argument, NULL, OPT_SIGN },
+	{ "confirm",	required_argument, NULL, OPT_CONFIRM },
 	{ "sha",	required_argument, NULL, OPT_SHA },
 	{ "exclude",	required_argument, NULL, OPT_EXCLUDE },
 	{ "include",	required_argument, NULL, OPT_INCLUDE },
@@ -248,6 +250,8 @@ option(struct args *a, int opt, const char *name)
 	case OPT_RESUME:
 		a->resume = 1;
 		return 0;
+	case OPT_CONFIRM:
+		return number(name, optarg, 1, CONFIRM_MAX, &p->confirm);
 	case OPT_SIGN:
 		a->sign = 1;
 		a->key = optarg;
@@ -331,21 +335,6 @@ find_key(struct rollout *ro, const struct args *a)
 }
 
 static int
-sign(struct plan *p)
-{
-	struct signkey	*key;
-	char		 text[UPD_TEXT_SIZE];
-	int		 rv = -1;
-
-	if ((key = signkey_load(p->sign, text)) != NULL)
-		rv = signing_sign(key, p->signed_at, &p->pack, text);
-	signkey_free(key);
-	if (rv == -1)
-		warnx("%s", text);
-	return rv;
-}
-
-static int
 pack(struct plan *p)
 {
 	struct pack_opts	 o;
@@ -366,7 +355,8 @@ pack(struct plan *p)
 		p->pack.fd = -1;
 		return -1;
 	}
-	if (p->sign != NULL && sign(p) == -1)
+	if (p->sign != NULL &&
+	    sign_packed(p->sign, p->signed_at, &p->pack) == -1)
 		return -1;
 	if (p->sha[0] == '\0' && p->tarball == NULL) {
 		git_sha(p->root, sha, sizeof(sha));

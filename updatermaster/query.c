@@ -311,7 +311,7 @@ services(const json_t *agent, char *out, char *detail)
 int
 asked_status(const struct asked *a, char cells[STATUS_CELLS][UPD_TEXT_SIZE])
 {
-	const json_t	*agent, *u;
+	const json_t	*agent, *trial, *u;
 	const char	*name;
 	int		 good;
 	size_t		 i;
@@ -336,6 +336,10 @@ asked_status(const struct asked *a, char cells[STATUS_CELLS][UPD_TEXT_SIZE])
 		strlcpy(cells[3], js_text(agent, "broken"), UPD_TEXT_SIZE);
 	good = services(agent, cells[2], cells[3]) &&
 	    js_str(agent, "broken") == NULL;
+	trial = json_object_get(agent, "trial");
+	if (cells[3][0] == '\0' && js_int(trial, "confirm", 0) > 0)
+		snprintf(cells[3], UPD_TEXT_SIZE, "to be confirmed within %"
+		    JSON_INTEGER_FORMAT " s", js_int(trial, "confirm", 0));
 	u = json_object_get(a->req.answer, "update");
 	if (cells[3][0] == '\0' && js_str(u, "by") != NULL)
 		snprintf(cells[3], UPD_TEXT_SIZE, "update by %s",

@@ -116,6 +116,7 @@ plan_json(const struct rollout *ro)
 	json_object_set_new(o, "pause", json_integer(p->pause));
 	json_object_set_new(o, "parallel", json_integer(p->parallel));
 	json_object_set_new(o, "retries", json_integer(p->retries));
+	json_object_set_new(o, "confirm", json_integer(p->confirm));
 	json_object_set_new(o, "hosts", hosts);
 	return o;
 }
@@ -274,6 +275,7 @@ read_plan(struct rollout *ro, const json_t *o)
 	p->pause = (uint32_t)js_int(o, "pause", 0);
 	p->parallel = (uint32_t)js_int(o, "parallel", 1);
 	p->retries = (uint32_t)js_int(o, "retries", 0);
+	p->confirm = (uint32_t)js_int(o, "confirm", 0);
 	return p->parallel > 0 ? 0 : -1;
 }
 

@@ -45,6 +45,7 @@ static const struct {
 	{ "rolling_back",	"back" },
 	{ "taking back",	"back" },
 	{ "cleaning",		"work" },
+	{ "confirming",		"net" },
 	{ "self",		"self" }
 };
 static const char *const	legend[][2] = {

@@ -36,6 +36,7 @@ static const char *const	outcomes[OUTCOME__MAX] = {
 	[OUTCOME_DISTRUSTED] = "not_trusted",
 	[OUTCOME_UNREACHABLE] = "unreachable",
 	[OUTCOME_UNDONE] = "taken_back",
+	[OUTCOME_UNCONFIRMED] = "unconfirmed",
 };
 
 static void	 pump(struct rollout *);
@@ -61,7 +62,7 @@ int
 outcome_isbad(enum outcome o)
 {
 	return o == OUTCOME_FAILED || o == OUTCOME_ROLLED_BACK ||
-	    outcome_isvoid(o);
+	    o == OUTCOME_UNCONFIRMED || outcome_isvoid(o);
 }
 
 int

@@ -30,6 +30,8 @@ enum outcome {
 					 * nothing was sent */
 	OUTCOME_UNREACHABLE,
 	OUTCOME_UNDONE,			/* updated, and taken back */
+	OUTCOME_UNCONFIRMED,		/* updated, could not be confirmed, and
+					 * so goes back by itself */
 	OUTCOME__MAX
 };
 const char	*outcome_name(enum outcome);
@@ -45,6 +47,7 @@ enum target_state {
 	TARGET_ASK,			/* asked what became of the push */
 	TARGET_PUSH,
 	TARGET_PAUSE,			/* busy: asked again in a moment */
+	TARGET_CONFIRM,			/* updated: to be confirmed */
 	TARGET_SELF,
 	TARGET_BACK,
 	TARGET_END,
@@ -68,6 +71,9 @@ struct target {
 	int			 unsure;	/* ask before pushing */
 	int			 back;		/* is being taken back */
 	int			 back_done;	/* tried, well or not */
+	char			 confirm[UPD_ID_SIZE];	/* release that is to
+						 * be, or "" */
+	uint64_t		 confirm_us;	/* until then, monotonic */
 	uint32_t		 tries;		/* pushes that broke off */
 	uint32_t		 busy;		/* answers 423, waits */
 	struct request		 req;
@@ -104,6 +110,7 @@ struct plan {
 	uint32_t	 pause;		/* seconds */
 	uint32_t	 parallel;
 	uint32_t	 retries;
+	uint32_t	 confirm;	/* seconds; 0: not asked for */
 };
 
 struct show;

@@ -66,32 +66,39 @@ sign_keypath(const struct master *m, const char *given)
 	return path;
 }
 
+int
+sign_packed(const char *keypath, int64_t date, struct packed *packed)
+{
+	struct signkey	*key;
+	char		 text[UPD_TEXT_SIZE];
+	int		 rv = -1;
+
+	if ((key = signkey_load(keypath, text)) != NULL)
+		rv = signing_sign(key, date, packed, text);
+	signkey_free(key);
+	if (rv == -1)
+		warnx("%s", text);
+	return rv;
+}
+
 static int
 sign(const char *keypath, const char *file, const char *out)
 {
-	struct signkey	*key;
 	struct packed	 packed;
 	char		 text[UPD_TEXT_SIZE], size[16];
 	int		 rv = EXIT_FAILED;
 
-	if ((key = signkey_load(keypath, text)) == NULL) {
+	if (pack_file(file, &packed, text) == -1) {
 		warnx("%s", text);
 		return EXIT_FAILED;
 	}
-	if (pack_file(file, &packed, text) == -1) {
-		warnx("%s", text);
-		packed.fd = -1;
-	} else if (signing_sign(key, (int64_t)time(NULL), &packed,
-	    text) == -1)
-		warnx("%s: %s", file, text);
-	else if (save(&packed, out) == 0) {
+	if (sign_packed(keypath, (int64_t)time(NULL), &packed) == 0 &&
+	    save(&packed, out) == 0) {
 		fmt_bytes(packed.size, size, sizeof(size));
 		printf("%s  %s  %s\n", packed.sha256, size, out);
 		rv = EXIT_DONE;
 	}
-	if (packed.fd != -1)
-		close(packed.fd);
-	signkey_free(key);
+	close(packed.fd);
 	return rv;
 }
 

@@ -25,7 +25,9 @@ void		 signkey_free(struct signkey *);
 int		 signing_sign(const struct signkey *, int64_t,
 		    struct packed *, char *);
 
-/* sign.c: the path of the key as given, or (NULL) of release.sec; malloced,
+/* sign.c: the same with the key of that path.  0, or -1 (said). */
+int		 sign_packed(const char *, int64_t, struct packed *);
+/* The path of the key as given, or (NULL) of release.sec; malloced,
  * never NULL. */
 char		*sign_keypath(const struct master *, const char *);
 

@@ -54,7 +54,7 @@ _updatermaster()
 		# enroll and renew: a flag, everywhere else it has a name
 		[ "$command" = enroll ] || [ "$command" = renew ] || return;;
 	--exclude|--include|--sha|--san|--canary|--batch|--max-fail|--pause|\
-	--parallel|--retries|--updater-port|--every|--rounds|--to)
+	--parallel|--retries|--updater-port|--every|--rounds|--to|--confirm)
 		return;;
 	esac
 	case $command in
@@ -69,7 +69,7 @@ _updatermaster()
 	push)	words="$whom --root --tarball --sign --sha --exclude --include
 		    --dry-run --force --include-self --report --canary
 		    --batch --max-fail --pause --rollback-on-fail --resume
-		    --retries";;
+		    --retries --confirm";;
 	rollback)
 		words="$whom --to";;
 	watch)	words="$whom --every --rounds";;

@@ -4,6 +4,9 @@
  *
  *	drive updaterd directory	every archive of directory/verdicts, TAP
  *	drive -b updaterd archive n	n times, milliseconds on each line
+ *	-k file				before these: a release key; repeated
+ *
+ * With release keys the verdicts are about signatures, see one_signed().
  *
  * An archive that is accepted is walked by MANIFEST and compared by VERIFY
  * as well.  One that is refused must leave a file beside the staging
@@ -32,6 +35,7 @@
 #include "log.h"
 #include "osproc.h"
 #include "proc.h"
+#include "relkey.h"
 #include "util.h"
 
 #define PIPE_SIZE	(1024 * 1024)
@@ -49,7 +53,8 @@ static const char *names[UPD_E__MAX] = {
 	[UPD_ECUT] = "ECUT",
 	[UPD_EENTRY] = "EENTRY", [UPD_EEMPTY] = "EEMPTY",
 	[UPD_ELIMIT] = "ELIMIT", [UPD_ENOSPACE] = "ENOSPACE",
-	[UPD_EIO] = "EIO", [UPD_ECHILD] = "ECHILD", [UPD_EVERIFY] = "EVERIFY"
+	[UPD_EIO] = "EIO", [UPD_ECHILD] = "ECHILD", [UPD_EVERIFY] = "EVERIFY",
+	[UPD_ESIGNATURE] = "ESIGNATURE"
 };
 
 struct side {
@@ -72,6 +77,8 @@ static uint64_t		 max_out = MAX_OUT, max_bytes = MAX_BYTES;
 static uint32_t		 max_files = MAX_FILES, hashing = 1;
 static char		 work[64];
 static int		 stagefd = -1;
+static struct msg_inflate_key keys[RELEASE_KEYS_MAX];
+static uint32_t		 nkeys;
 
 /*
  * In the place of the system's: proc_start() must start the program that
@@ -270,6 +277,7 @@ extract(const char *path)
 	struct msg_inflate_start	 im;
 	struct msg_unpack_start		 um = limits(UNPACK_EXTRACT);
 	int				 in[2], mid[2];
+	uint32_t			 i;
 
 	if ((archive_fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		err(1, "%s", path);
@@ -287,7 +295,11 @@ extract(const char *path)
 	memset(&im, 0, sizeof(im));
 	im.max_out = max_out;
 	im.hash = hashing;
+	im.keys = nkeys;
 	compose(&inflate, IMSG_INFLATE_START, in[0], &im, sizeof(im));
+	for (i = 0; i < nkeys; i++)
+		compose(&inflate, IMSG_INFLATE_KEY, -1, &keys[i],
+		    sizeof(keys[i]));
 	compose(&inflate, IMSG_INFLATE_OUT, mid[1], NULL, 0);
 	feed_fd = in[1];
 	pos = len = 0;
@@ -518,6 +530,94 @@ one(int n, const char *dir, char *line)
 	return ok;
 }
 
+/* Bytes that went on, of each process's own counting. */
+static int
+passed(const char *what, uint64_t n, uint64_t min, uint64_t max)
+{
+	if (n >= min && n <= max)
+		return 1;
+	printf("# %s %llu bytes, not %llu to %llu\n", what,
+	    (unsigned long long)n, (unsigned long long)min,
+	    (unsigned long long)max);
+	return 0;
+}
+
+static int
+try_signed(const char *file, const char *error, const char *text,
+    uint64_t min, uint64_t max)
+{
+	const struct msg_fail	*f;
+	int			 ok;
+
+	stage();
+	f = extract(file);
+	if (!matches(f, error, "", text)) {
+		describe(f);
+		return 0;
+	}
+	if (f == NULL)
+		return passed("signed by key", inflated.signer, min, max);
+	/* Nothing of what is not covered reaches the tar reader. */
+	ok = inflate.failed && unpack.failed;
+	if (!ok)
+		printf("# one of them did not fail\n");
+	ok &= passed("inflate passed on", inflate.fail.out, min, max);
+	return ok & passed("unpack read", unpack.fail.in, min, max);
+}
+
+/*
+ * A line of verdicts: name, error, text, and the least and most bytes of tar
+ * that may come out before the refusal (of the number of the key, if it is
+ * accepted).  The most is what the blocks before the first wrong one hold.
+ */
+static int
+one_signed(int n, const char *dir, char *line)
+{
+	char		*name, *field[4], file[512];
+	uint64_t	 min, max;
+	int		 i, ok;
+
+	name = strsep(&line, "\t");
+	for (i = 0; i < 4; i++)
+		if ((field[i] = strsep(&line, "\t")) == NULL)
+			errx(1, "bad line of verdicts: %s", name);
+	min = strtoull(field[2], NULL, 10);
+	max = strtoull(field[3], NULL, 10);
+	snprintf(file, sizeof(file), "%s/%s", dir, name);
+	step = PIPE_SIZE;
+	ok = try_signed(file, field[0], field[1], min, max);
+	if (ok && fed < SMALL) {
+		step = 1;
+		ok = try_signed(file, field[0], field[1], min, max);
+	}
+	printf("%sok %d - %s: %s\n", ok ? "" : "not ", n, name, field[1]);
+	if (!ok)
+		printf("# want %s (%s)\n", field[0], field[1]);
+	fflush(stdout);
+	return ok;
+}
+
+static void
+add_key(const char *path)
+{
+	struct relkey	 key;
+	const char	*why, *name = strrchr(path, '/');
+	char		*data;
+	size_t		 size;
+
+	if (nkeys == RELEASE_KEYS_MAX || (data = file_read(AT_FDCWD, path,
+	    RELKEY_FILE_MAX, &size)) == NULL)
+		err(1, "%s", path);
+	if (relkey_parse(data, size, &key, &why) == -1)
+		errx(1, "%s: %s", path, why);
+	free(data);
+	strlcpy(keys[nkeys].name, name == NULL ? path : name + 1,
+	    sizeof(keys[nkeys].name));
+	memcpy(keys[nkeys].num, key.num, sizeof(key.num));
+	memcpy(keys[nkeys].key, key.key, sizeof(key.key));
+	nkeys++;
+}
+
 static int
 corpus(const char *dir)
 {
@@ -529,7 +629,8 @@ corpus(const char *dir)
 	    (all = file_read(fd, "verdicts", 1024 * 1024, &n)) == NULL)
 		err(1, "%s/verdicts", dir);
 	for (p = all; (line = strsep(&p, "\n")) != NULL;)
-		if (*line != '\0' && !one(++count, dir, line))
+		if (*line != '\0' && !(nkeys > 0 ? one_signed : one)(++count,
+		    dir, line))
 			good = 0;
 	printf("1..%d\n", count);
 	free(all);
@@ -611,20 +712,31 @@ setup(void)
 int
 main(int argc, char *argv[])
 {
-	int	 good, b = argc > 1 && strcmp(argv[1], "-b") == 0;
+	int	 ch, good, b = 0;
 
-	if (argc != (b ? 5 : 3))
-		errx(2, "usage: drive [-b] updaterd directory | archive n");
+	while ((ch = getopt(argc, argv, "bk:")) != -1) {
+		if (ch == 'b')
+			b = 1;
+		else if (ch == 'k')
+			add_key(optarg);
+		else
+			return 2;
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc != (b ? 3 : 2))
+		errx(2, "usage: drive [-b] [-k key] updaterd directory | "
+		    "archive n");
 	if (geteuid() != 0) {
 		printf("1..0 # SKIP only root can start the processes\n");
 		return 0;
 	}
 	umask(022);
 	log_init("drive", 1, 0);
-	if (proc_setpath(argv[b ? 2 : 1]) == -1)
-		errx(1, "no %s", argv[b ? 2 : 1]);
+	if (proc_setpath(argv[0]) == -1)
+		errx(1, "no %s", argv[0]);
 	setup();
-	good = b ? bench(argv[3], atoi(argv[4])) : corpus(argv[2]);
+	good = b ? bench(argv[1], atoi(argv[2])) : corpus(argv[1]);
 	remove_all(work);
 	return good ? 0 : 1;
 }

@@ -62,6 +62,17 @@ service_probe_lost(void)
 {
 }
 
+void
+self_probe_lost(void)
+{
+}
+
+int
+self_probe_result(const struct msg_probe_result *m)
+{
+	return 0;
+}
+
 /* --- what got through ------------------------------------------------ */
 
 /* jansson takes nothing but UTF-8; a log line takes no NUL. */

@@ -149,6 +149,30 @@ def archives():
     put("inflate", packed)
 
 
+def signed():
+    digest = b"5" * 64 + b"\n"
+    text = b"date=%s\nkey=%s\nalgorithm=%s\nblocksize=%s\n\n"
+    usual = [b"2026-11-22T02:23:48Z", b"one.sec", b"SHA512/256", b"65536"]
+    whole = text % tuple(usual) + digest
+    seeds = [whole, whole + digest * 3, whole.upper(), whole[:-1],
+             whole.replace(b"\n", b"\r\n"), whole[:-66], whole + b"\0",
+             whole.replace(b"5", b"A"), b"", b"\n\n"]
+    for i, other in enumerate([b"1970-01-01T00:00:00Z", b"../a/b.sec",
+                               b"SHA512", b"065536"]):
+        seeds.append(text % tuple(usual[:i] + [other] + usual[i + 1:]) +
+                     digest)
+    seeds.append(text % (b"2024-02-29T23:59:59Z", b"", b"SHA512/256",
+                         b"65536") + digest)
+    head = b"\x1f\x8b\x08\x10\0\0\0\0\0\x03untrusted comment: x\n"
+    archives = [head + b"RWQ" + b"x" * 96 + b"=\n" + whole + b"\0body",
+                head + b"RWQxMjM0NTY3OA" + b"A" * 85 + b"=\n" + whole +
+                b"\0body", head + b"\n\0", head[:10] + b"\0",
+                head.replace(b"\x10", b"\x18") + b"\0", b"\x28\xb5\x2f\xfd",
+                b"\x1f\x8b\x08\0\0\0\0\0\0\x03"]
+    put("signify", numbered([b"\1" + s for s in seeds] +
+                            [b"\2" + a for a in archives]))
+
+
 def names():
     put("entry", numbered([
         b"a/b/c", b"./a", b"a/../b", b"../a", b"/etc/passwd", b"a//b", b"a/",
@@ -316,7 +340,7 @@ def senders():
     done = struct.pack("=IIIIQQ", 1, 0, 0, 0, 10, 10)
     abort = struct.pack("=II", 1, 3) + b"the client went away\0"
     result = struct.pack("=IIIIQII", 1, 1, 200, 1, 10, 4, 0) + b"ok\0"
-    fail = struct.pack("=Ii", 3, 0) + b"refused\0"
+    fail = struct.pack("=IiQQ", 3, 0, 10, 10) + b"refused\0"
     diff = struct.pack("=IIII", 1, 1, 2, 3) + b"bin/a\0"
     who = ["net", "net", "net", "net", "net", "net", "net-waiting",
            "net-waiting", "probe", "probe", "inflate", "inflate", "unpack",
@@ -342,6 +366,7 @@ http()
 multipart()
 reply()
 archives()
+signed()
 names()
 config()
 state()

@@ -237,7 +237,7 @@ is "$(um rollback --host h002 >"$T/out" 2>&1; echo $?)" 0 "rollback"
 has 'h002 +rolled_back' "is told"
 is "$(um rollback >"$T/out" 2>&1; echo $?)" 2 "of nobody in particular: no"
 is "$(um confirm --host h002 >"$T/out" 2>&1; echo $?)" 1 "confirm"
-has 501 "is not built yet, and that is said"
+has '404: nothing awaits' "where nothing is to be confirmed"
 is "$(um watch --rounds 2 --every 1 --json | jq -c '[.hosts[].ok] | all' |
     tr '\n' ' ')" "true true " "watch"
 

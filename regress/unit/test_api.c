@@ -64,7 +64,9 @@ routes(void **state)
 		{ "POST", "/agents/a/confirm", ROUTE_FOUND, ROLE_PUSH,
 		    ROUTE_OP, OP_CONFIRM, "a" },
 		{ "POST", "/update-self", ROUTE_FOUND, ROLE_SELF,
-		    ROUTE_NOTBUILT, 0, "" },
+		    ROUTE_SELF, 0, "" },
+		{ "PUT", "/update-self", ROUTE_FOUND, ROLE_SELF,
+		    ROUTE_SELF, 0, "" },
 		{ "DELETE", "/releases", ROUTE_NOMETHOD, 0, 0, 0, "GET" },
 		{ "get", "/health", ROUTE_NOMETHOD, 0, 0, 0, "GET" },
 		{ "GET", "/update", ROUTE_NOMETHOD, 0, 0, 0, "POST, PUT" },
@@ -170,6 +172,11 @@ options(void **state)
 	    UPD_EBADREQ);
 	assert_string_equal(o.sha, "a.b-c_1");
 
+	assert_int_equal(o.confirm_self, 0);
+	assert_int_equal(option_set(&o, "confirm_self", "true", why,
+	    sizeof(why)), UPD_OK);
+	assert_int_equal(o.confirm_self, 1);
+
 	memset(&o, 0, sizeof(o));
 	assert_int_equal(option_query(&o, NULL, why, sizeof(why)), UPD_OK);
 	assert_int_equal(option_query(&o, "", why, sizeof(why)), UPD_OK);
@@ -184,11 +191,40 @@ options(void **state)
 	assert_non_null(strstr(why, "\"other\""));
 }
 
+/* What changes updaterd itself needs more than what changes an agent. */
+static void
+needs(void **state)
+{
+	static const struct {
+		const char	*method, *path;
+		enum upd_role	 role;
+	} cases[] = {
+		{ "GET", "/agents/self/releases", ROLE_READ },
+		{ "POST", "/agents/self/rollback", ROLE_SELF },
+		{ "POST", "/agents/self/update", ROLE_SELF },
+		{ "PUT", "/agents/self/update", ROLE_SELF },
+		{ "POST", "/agents/selfish/update", ROLE_PUSH },
+		{ "POST", "/agents/default/rollback", ROLE_CONTROL },
+		{ "POST", "/services/self/stop", ROLE_CONTROL },
+		{ "POST", "/update-self", ROLE_SELF },
+		{ "POST", "/update", ROLE_PUSH }
+	};
+	const struct route	*r;
+	char			 name[UPD_INSTANCE_SIZE], allow[64];
+	size_t			 i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(route_find(cases[i].method, cases[i].path,
+		    &r, name, allow, sizeof(allow)), ROUTE_FOUND);
+		assert_int_equal(route_needs(r, name), cases[i].role);
+	}
+}
+
 static void
 bad_options(void **state)
 {
 	static const char	*const bad[] = {
-		"sha=a/b", "sha=a%20b", "sha=%00", "sha=%", "sha=%2",
+		"confirm_self=false", "confirm_self=1", "sha=a/b", "sha=a%20b", "sha=%00", "sha=%", "sha=%2",
 		"sha256=12", "sha256=x123456789abcdefabcdef0123456789"
 		    "0123456789abcdef0123456789abcdef",
 		"confirm=86401", "confirm=-1", "confirm=1s", "confirm=0x1",
@@ -297,6 +333,7 @@ main(void)
 		cmocka_unit_test(long_names),
 		cmocka_unit_test(roles),
 		cmocka_unit_test(options),
+		cmocka_unit_test(needs),
 		cmocka_unit_test(bad_options),
 		cmocka_unit_test(queries),
 		cmocka_unit_test(json)

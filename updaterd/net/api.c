@@ -143,22 +143,22 @@ nobody(const struct conn *c)
 
 /* 0 if the caller may, else answered. */
 static int
-authorise(struct conn *c)
+authorise(struct conn *c, const char *name)
 {
 	const struct netconf	*nc = c->net->conf;
-	enum upd_role		 role;
+	enum upd_role		 role, need = route_needs(c->route, name);
 
 	role = route_role(nc->permits, nc->npermits, c->caller.subject,
 	    c->caller.fingerprint);
 	c->role = role;
-	if (role >= c->route->role)
+	if (role >= need)
 		return 0;
 	log_notice("refuse %s %s of \"%s\" at %s: role %s, %s needed",
 	    c->head->method, c->head->path, nobody(c), c->caller.address,
-	    role_name(role), role_name(c->route->role));
+	    role_name(role), role_name(need));
 	reply_error(c, upd_httpstatus(UPD_EFORBIDDEN), has_body(c),
 	    "\"%s\" has role %s, this needs %s", nobody(c), role_name(role),
-	    role_name(c->route->role));
+	    role_name(need));
 	return -1;
 }
 
@@ -169,7 +169,8 @@ request(struct conn *c)
 	char			 name[UPD_INSTANCE_SIZE], allow[64];
 
 	memset(&c->request, 0, sizeof(c->request));
-	if (h->close || c->eof || c->full || !conn_review(c))
+	if (h->close || c->eof || c->full || !conn_review(c) ||
+	    c->net->draining)
 		c->close = 1;
 	if (c->full) {
 		reply_error(c, upd_httpstatus(UPD_EFULL), 1,
@@ -189,7 +190,7 @@ request(struct conn *c)
 	case ROUTE_FOUND:
 		break;
 	}
-	if (authorise(c) == -1)
+	if (authorise(c, name) == -1)
 		return;
 	if (strncmp(c->route->path, "/services/", 10) == 0)
 		strlcpy(c->request.arg, name, sizeof(c->request.arg));
@@ -198,6 +199,11 @@ request(struct conn *c)
 	switch (c->route->kind) {
 	case ROUTE_OP:
 		begin_op(c);
+		break;
+	case ROUTE_SELF:
+		strlcpy(c->request.agent, SELF_NAME,
+		    sizeof(c->request.agent));
+		upload_begin(c);
 		break;
 	case ROUTE_UPDATE:
 		upload_begin(c);

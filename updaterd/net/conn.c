@@ -197,6 +197,7 @@ conn_free(struct conn *c)
 	net->nfull -= c->full ? 1 : 0;
 	free(c);
 	listen_resume(net);
+	net_left(net);
 }
 
 void

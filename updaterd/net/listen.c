@@ -50,7 +50,7 @@ arm_all(struct net *net, int on)
 void
 listen_resume(struct net *net)
 {
-	if (!net->paused)
+	if (!net->paused || net->draining)
 		return;
 	net->paused = 0;
 	evtimer_del(&net->resume);

@@ -334,6 +334,44 @@ recv_ask(void *arg, struct imsg *imsg)
 	return imsgev_compose(&net->iev, IMSG_NET_COUNT, -1, &m, sizeof(m));
 }
 
+/*
+ * Another net takes over: accept nobody any more, serve those who are here,
+ * each with one more answer at most, and end with the last.
+ */
+static int
+recv_drain(void *arg, struct imsg *imsg)
+{
+	struct net	*net = arg;
+
+	net->draining = 1;
+	if (net->conf != NULL)
+		listen_stop(net->conf);
+	if (imsgev_compose(&net->iev, IMSG_NET_DRAINED, -1, NULL, 0) == -1)
+		return -1;
+	net_left(net);
+	return 0;
+}
+
+static void
+drained(int fd, short event, void *arg)
+{
+	log_debug("drained");
+	_exit(0);
+}
+
+void
+net_left(struct net *net)
+{
+	struct timeval	 now = { 0, 0 };
+
+	if (!net->draining || net->nconns > 0 ||
+	    evtimer_initialized(&net->end))
+		return;
+	imsgev_flush(&net->iev);
+	evtimer_set(&net->end, drained, net);
+	evtimer_add(&net->end, &now);
+}
+
 static int
 recv_verbose(void *arg, struct imsg *imsg)
 {
@@ -358,6 +396,7 @@ static const struct imsg_rule rules[] = {
 	    STATE_CONF, recv_listen },
 	{ IMSG_NET_END, PROC_PARENT, 0, 0, 0, STATE_CONF, recv_end },
 	{ IMSG_NET_ASK, PROC_PARENT, 0, 0, 0, ANY_STATE, recv_ask },
+	{ IMSG_NET_DRAIN, PROC_PARENT, 0, 0, 0, STATE_IDLE, recv_drain },
 	{ IMSG_REPLY, PROC_PARENT, sizeof(struct msg_reply), 1, 0,
 	    ANY_STATE, recv_reply },
 	{ IMSG_REPLY_FD, PROC_PARENT, sizeof(struct msg_reply_fd), 0, 1,

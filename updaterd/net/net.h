@@ -147,6 +147,8 @@ struct net {
 	uint64_t	 count[NETCOUNT__MAX];
 	uint32_t	 maxconns;	/* what descriptors allow */
 	uint32_t	 lastid;
+	int		 draining;	/* ends with the last connection */
+	struct event	 end;
 	int		 paused;	/* accept waits for a descriptor */
 	struct event	 resume;
 	uint64_t	 log_second;	/* of refusals, see tls_refused() */
@@ -203,6 +205,8 @@ int		 conn_review(struct conn *);
 enum evict	 conn_evict(const struct conn *);
 
 /* net.c */
+/* A connection has gone: when draining, it may have been the last. */
+void		 net_left(struct net *);
 /* A number for a request at the parent. */
 uint32_t	 conn_newid(struct net *);
 struct conn	*conn_byid(struct net *, uint32_t);	/* or NULL */

@@ -61,6 +61,15 @@ set_confirm(struct options *o, uint32_t max, const char *s)
 	return 0;
 }
 
+static int
+set_confirm_self(struct options *o, uint32_t arg, const char *s)
+{
+	if (strcmp(s, "true") != 0)
+		return -1;
+	o->confirm_self = 1;
+	return 0;
+}
+
 static const struct {
 	const char	*name;
 	int		(*set)(struct options *, uint32_t, const char *);
@@ -73,6 +82,7 @@ static const struct {
 	{ "force",	set_flag,	UPDF_FORCE,	"true or false" },
 	{ "dry_run",	set_flag,	UPDF_DRY_RUN,	"true or false" },
 	{ "downgrade",	set_flag,	UPDF_DOWNGRADE,	"true or false" },
+	{ "confirm_self", set_confirm_self, 0,		"true" },
 	{ "confirm",	set_confirm,	CONFIRM_MAX,
 	    "0 to 86400 seconds" }
 };

@@ -15,6 +15,7 @@ struct options {
 	uint32_t	 flags;			/* UPDF_ */
 	uint32_t	 seen;			/* bit of each option given */
 	uint32_t	 confirm;		/* seconds, 0 not given */
+	int		 confirm_self;		/* it says that it is meant */
 	char		 sha[UPD_SHA_SIZE];	/* "" not given */
 	char		 sha256[UPD_HEX_SIZE];	/* lower case, "" not given */
 };

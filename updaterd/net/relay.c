@@ -265,6 +265,7 @@ static void
 body_complete(struct conn *c)
 {
 	struct upload	*u = c->up;
+	const char	*lacks;
 
 	if (!u->stopped && !u->held) {
 		if (u->mp != NULL && mp_finish(u->mp) == -1) {
@@ -280,6 +281,10 @@ body_complete(struct conn *c)
 		if (!upload_may_downgrade(c)) {
 			upload_refuse(c, UPD_EFORBIDDEN,
 			    upd_httpstatus(UPD_EFORBIDDEN), UPLOAD_DOWNGRADE);
+			return;
+		}
+		if ((lacks = upload_unconfirmed(c)) != NULL) {
+			upload_refuse(c, UPD_EBADREQ, 400, "%s", lacks);
 			return;
 		}
 		if (!upload_has_sha256(c)) {

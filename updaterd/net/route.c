@@ -28,7 +28,8 @@ static const struct route routes[] = {
 	{ "/services/*/start",	"POST",	ROLE_CONTROL,	ROUTE_OP, OP_START },
 	{ "/services/*/stop",	"POST",	ROLE_CONTROL,	ROUTE_OP, OP_STOP },
 	{ "/services/*/restart", "POST", ROLE_CONTROL,	ROUTE_OP, OP_RESTART },
-	{ "/update-self",	"POST",	ROLE_SELF,	ROUTE_NOTBUILT, 0 }
+	{ "/update-self",	"POST",	ROLE_SELF,	ROUTE_SELF, 0 },
+	{ "/update-self",	"PUT",	ROLE_SELF,	ROUTE_SELF, 0 }
 };
 #define NROUTES	(sizeof(routes) / sizeof(routes[0]))
 
@@ -96,6 +97,16 @@ route_find(const char *method, const char *path, const struct route **found,
 		strlcat(allow, routes[i].method, size);
 	}
 	return known ? ROUTE_NOMETHOD : ROUTE_NOPATH;
+}
+
+/* What changes updaterd takes more than what changes an agent. */
+enum upd_role
+route_needs(const struct route *r, const char *name)
+{
+	if (strncmp(r->path, "/agents/", 8) == 0 &&
+	    strcmp(name, SELF_NAME) == 0 && r->role > ROLE_READ)
+		return ROLE_SELF;
+	return r->role;
 }
 
 enum upd_role

@@ -11,6 +11,7 @@
 enum route_kind {
 	ROUTE_OP,		/* one IMSG_REQUEST, one answer */
 	ROUTE_UPDATE,
+	ROUTE_SELF,		/* an update of updaterd itself */
 	ROUTE_NOTBUILT		/* known, in a later version */
 };
 
@@ -35,6 +36,8 @@ enum route_result {
  */
 enum route_result route_find(const char *, const char *,
 		    const struct route **, char *, char *, size_t);
+/* The role that a route found needs, for that name. */
+enum upd_role	 route_needs(const struct route *, const char *);
 /* Role of a caller: the last permit that matches wins; none: ROLE_NONE. */
 enum upd_role	 route_role(const struct msg_net_permit *, size_t,
 		    const char *, const char *);

@@ -93,12 +93,26 @@ upload_may_downgrade(struct conn *c)
 	    c->role >= ROLE_SELF;
 }
 
+const char *
+upload_unconfirmed(struct conn *c)
+{
+	int	 self = strcmp(c->request.agent, SELF_NAME) == 0;
+
+	if (self && !c->up->opt.confirm_self)
+		return "confirm_self=true is required to update updaterd "
+		    "itself";
+	if (!self && c->up->opt.confirm_self)
+		return "confirm_self belongs to /update-self";
+	return NULL;
+}
+
 /* 0 if the head asks for a possible update, else answered. */
 static int
 check_head(struct conn *c)
 {
 	struct upload	*u = c->up;
 	char		 text[UPD_TEXT_SIZE];
+	const char	*lacks;
 	enum upd_error	 error;
 
 	if (!c->head->chunked && c->head->length == -1) {
@@ -123,6 +137,10 @@ check_head(struct conn *c)
 	if (!upload_may_downgrade(c)) {
 		reply_error(c, upd_httpstatus(UPD_EFORBIDDEN), 1,
 		    UPLOAD_DOWNGRADE);
+		return -1;
+	}
+	if (u->mp == NULL && (lacks = upload_unconfirmed(c)) != NULL) {
+		reply_error(c, 400, 1, "%s", lacks);
 		return -1;
 	}
 	if (u->mp == NULL && !upload_has_sha256(c)) {

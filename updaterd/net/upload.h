@@ -53,6 +53,8 @@ int	 upload_has_sha256(struct conn *);
 /* 1 unless it asks for a downgrade without the role for it. */
 int	 upload_may_downgrade(struct conn *);
 #define UPLOAD_DOWNGRADE "downgrade needs role self"
+/* What a request for this agent must say and does not, or NULL. */
+const char *upload_unconfirmed(struct conn *);
 /* The body is complete and the pipe empty: DONE. */
 void	 upload_done(struct conn *);
 

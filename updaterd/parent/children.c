@@ -25,6 +25,7 @@
 #include "patience.h"
 #include "proto.h"
 #include "reap.h"
+#include "self.h"
 #include "update.h"
 #include "utf8.h"
 #include "util.h"
@@ -46,7 +47,8 @@
 
 enum net_state {
 	NET_WAITING = 0x1,		/* a configuration is on its way */
-	NET_SERVING = 0x2
+	NET_SERVING = 0x2,
+	NET_DRAINING = 0x4		/* the ghost's: told to end */
 };
 
 struct child {
@@ -65,6 +67,8 @@ static struct child	 probe = { .type = PROC_PROBE };
 static enum net_state	 net_state = NET_SERVING;
 static struct event	 conf_timer;
 static void		(*conf_done)(const char *);
+static void		(*ghost_drained)(void);
+static void		(*ghost_gone)(void);
 static const struct config *conf_sent;	/* being tried; else env->conf */
 static int	 lost_early;		/* nets before one ever answered */
 
@@ -74,6 +78,7 @@ static int	 got_conf_ok(void *, struct imsg *);
 static int	 got_conf_bad(void *, struct imsg *);
 static int	 got_cert(void *, struct imsg *);
 static int	 got_count(void *, struct imsg *);
+static int	 got_drained(void *, struct imsg *);
 static int	 got_request(void *, struct imsg *);
 static int	 got_cancel(void *, struct imsg *);
 static int	 got_open(void *, struct imsg *);
@@ -94,6 +99,7 @@ static const struct imsg_rule rules[] = {
 	    NET_WAITING, got_cert },
 	{ IMSG_NET_COUNT, PROC_NET, sizeof(struct msg_net_count), 0, 0,
 	    ANY_STATE, got_count },
+	{ IMSG_NET_DRAINED, PROC_NET, 0, 0, 0, NET_DRAINING, got_drained },
 	{ IMSG_REQUEST, PROC_NET, sizeof(struct msg_request), 0, 0,
 	    ANY_STATE, got_request },
 	{ IMSG_CANCEL, PROC_NET, sizeof(struct msg_id), 0, 0,
@@ -215,6 +221,14 @@ got_conf_ok(void *arg, struct imsg *imsg)
 	net_state = NET_SERVING;
 	expiry_net_used(conf_sent != NULL ? conf_sent : env->conf);
 	conf_answer("");
+	return 0;
+}
+
+static int
+got_drained(void *arg, struct imsg *imsg)
+{
+	net_state = NET_SERVING;
+	ghost_drained();
 	return 0;
 }
 
@@ -355,7 +369,8 @@ got_probe(void *arg, struct imsg *imsg)
 	    m.healthy > 1)
 		return -1;
 	utf8_mend(m.text);
-	service_probe_result(&m);
+	if (!self_probe_result(&m))
+		service_probe_result(&m);
 	return 0;
 }
 
@@ -434,8 +449,10 @@ child_lost(struct child *c)
 		if (conf_sent == NULL || conf_sent != env->conf ||
 		    ++lost_early == START_TRIES)
 			conf_answer("net was lost");
-	} else
+	} else {
 		service_probe_lost();
+		self_probe_lost();
+	}
 	if (env->stopping || (c->type == PROC_NET &&
 	    TAILQ_EMPTY(&env->conf->listeners)))
 		return;
@@ -466,6 +483,11 @@ child_dead(struct imsgev *iev, int broken, void *arg)
 {
 	struct child	*c = arg;
 
+	if (env->ghost) {
+		/* No child of ours, and we are not to kill its pid. */
+		ghost_gone();
+		return;
+	}
 	if (broken)
 		log_warnx("kill %s: it broke its protocol",
 		    proc_name(c->type));
@@ -532,6 +554,39 @@ children_stop(void)
 {
 	proc_kill(&net.proc);
 	proc_kill(&probe.proc);
+}
+
+/*
+ * The channel to net is the only thing of the children that the ghost
+ * keeps: the program that comes has its own.  Whoever waits for what the
+ * ghost cannot do is told so.
+ */
+int
+children_ghost(void (*drained)(void), void (*gone)(void))
+{
+	ghost_drained = drained;
+	ghost_gone = gone;
+	if (probe.running && probe.proc.iev.open)
+		close(probe.proc.iev.ibuf.fd);
+	probe.running = 0;
+	if (!net.running || !net.proc.iev.open)
+		return 0;
+	net_state = NET_SERVING;
+	imsgev_rebase(&net.proc.iev);
+	caller_abandon(&net.proc.iev, "updaterd was replaced meanwhile; look "
+	    "what came of it");
+	return 1;
+}
+
+int
+children_drain(void)
+{
+	if (!net.running || !net.proc.iev.open)
+		return -1;
+	if (net_state == NET_DRAINING)
+		return 0;
+	net_state = NET_DRAINING;
+	return imsgev_compose(&net.proc.iev, IMSG_NET_DRAIN, -1, NULL, 0);
 }
 
 void

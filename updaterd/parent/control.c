@@ -206,12 +206,45 @@ control_accept(int lfd, short ev, void *arg)
 	nclients++;
 }
 
+/* The socket handed over, if it is that path's.  The descriptor, or -1. */
+static int
+control_inherit(int fd, const char *path)
+{
+	struct sockaddr_un	 sun;
+	struct stat		 st;
+	socklen_t		 len = sizeof(sun);
+
+	if (fd == -1)
+		return -1;
+	memset(&sun, 0, sizeof(sun));
+	if (getsockname(fd, (struct sockaddr *)&sun, &len) == 0 &&
+	    sun.sun_family == AF_UNIX &&
+	    strncmp(sun.sun_path, path, sizeof(sun.sun_path)) == 0 &&
+	    lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int
+control_use(int fd, const char *path)
+{
+	if ((control_path = strdup(path)) == NULL)
+		return -1;
+	control_fd = fd;
+	event_set(&control_ev, fd, EV_READ | EV_PERSIST, control_accept, NULL);
+	event_add(&control_ev, NULL);
+	evtimer_set(&control_retry, control_resume, NULL);
+	return 0;
+}
+
 /*
- * Listen on path, for that group (or NULL).  A socket that a dead daemon
+ * Listen on path, for that group (or NULL), on the socket that was handed
+ * over (or -1) if it is that one.  A socket that a dead daemon
  * left is replaced; the lock of the state directory says that it is dead.
  */
 int
-control_init(const char *path, const char *group)
+control_init(const char *path, const char *group, int inherited)
 {
 	struct sockaddr_un	 sun;
 	gid_t			 gid = 0;
@@ -229,6 +262,8 @@ control_init(const char *path, const char *group)
 		log_warnx("control socket: no group %s: root only", group);
 		group = NULL;
 	}
+	if ((fd = control_inherit(inherited, path)) != -1)
+		return control_use(fd, path);
 	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 	    0)) == -1)
 		return -1;
@@ -242,13 +277,8 @@ control_init(const char *path, const char *group)
 	if (group != NULL && (chown(path, 0, gid) == -1 ||
 	    chmod(path, 0660) == -1))
 		goto fail;
-	if (listen(fd, CONTROL_BACKLOG) == -1 ||
-	    (control_path = strdup(path)) == NULL)
+	if (listen(fd, CONTROL_BACKLOG) == -1 || control_use(fd, path) == -1)
 		goto fail;
-	control_fd = fd;
-	event_set(&control_ev, fd, EV_READ | EV_PERSIST, control_accept, NULL);
-	event_add(&control_ev, NULL);
-	evtimer_set(&control_retry, control_resume, NULL);
 	return 0;
 fail:
 	r = errno;
@@ -273,6 +303,24 @@ control_close(void)
 		imsgev_flush(&c->iev);
 		client_close(c);
 	}
+}
+
+int
+control_listener(void)
+{
+	return control_fd;
+}
+
+/* Nothing of theirs is written, nor their end noticed: they are closed. */
+void
+control_forget(void)
+{
+	struct client	*c;
+
+	TAILQ_FOREACH(c, &clients, entry)
+		close(c->iev.ibuf.fd);
+	TAILQ_INIT(&clients);
+	nclients = 0;
 }
 
 /* --- monitors ------------------------------------------------------- */

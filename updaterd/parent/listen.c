@@ -158,3 +158,33 @@ listen_each(void (*fn)(void *, int, const char *), void *arg)
 	TAILQ_FOREACH(l, have_prepared ? &prepared : &current, entry)
 		fn(arg, l->fd, l->text);
 }
+
+void
+listen_inherit(int fd)
+{
+	struct listener	*l;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		fatal("take over socket");
+	l->len = sizeof(l->ss);
+	l->fd = fd;
+	if (getsockname(fd, (struct sockaddr *)&l->ss, &l->len) == -1) {
+		log_warn("take over socket");
+		close(fd);
+		free(l);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&current, l, entry);
+}
+
+int
+listen_fds(int *fds, int max)
+{
+	struct listener	*l;
+	int		 n = 0;
+
+	TAILQ_FOREACH(l, have_prepared ? &prepared : &current, entry)
+		if (n < max)
+			fds[n++] = l->fd;
+	return n;
+}

@@ -454,6 +454,26 @@ find_leader(struct instance *i)
 	    pid_starttime(i->in.pid) == i->in.start_time;
 }
 
+/* Be told of the leader's end, if it is there.  1 or 0. */
+static int
+native_hold(struct instance *i)
+{
+	struct native	*n = &i->native;
+
+	if (!find_leader(i))
+		return 0;
+	/* The program that we were has started it. */
+	if (reap_ischild(i->in.pid))
+		return reap_add(i->in.pid, native_exited, i) == 0;
+	n->watch = pidwatch_add(i->in.pid, native_exited, i);
+	if (n->watch != NULL &&
+	    pid_starttime(i->in.pid) != i->in.start_time) {
+		pidwatch_del(n->watch);		/* its pid was used again */
+		n->watch = NULL;
+	}
+	return n->watch != NULL;
+}
+
 static enum attach_result
 native_attach(struct instance *i)
 {
@@ -469,13 +489,7 @@ native_attach(struct instance *i)
 	if (native_rundir(i) == -1)
 		log_warn("open run directory of %s", i->name);
 	pidfile_set(i, 0);
-	if (find_leader(i) && (n->watch = pidwatch_add(i->in.pid,
-	    native_exited, i)) != NULL &&
-	    pid_starttime(i->in.pid) != i->in.start_time) {
-		pidwatch_del(n->watch);		/* its pid was used again */
-		n->watch = NULL;
-	}
-	if (n->watch != NULL) {
+	if (native_hold(i)) {
 		pidfile_set(i, i->in.pid);
 		contain_adopt(&n->box, i->in.pid);
 		n->leader = 1;

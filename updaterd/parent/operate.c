@@ -229,16 +229,33 @@ service_op(struct instance *i, enum upd_op op, const char *by,
 	timer(&w->ev, 0);
 }
 
-/* --- the end of the daemon ------------------------------------------- */
+int
+service_waits(void)
+{
+	struct instance	*i;
 
-static void
-closing_done(int fd, short what, void *arg)
+	TAILQ_FOREACH(i, &all_instances, all)
+		if (!TAILQ_EMPTY(&i->waiters))
+			return 1;
+	return 0;
+}
+
+void
+service_flush(void)
 {
 	struct instance	*i;
 
 	TAILQ_FOREACH(i, &all_instances, all)
 		if (i->dirty && i->agent != NULL && instance_write(i) == -1)
 			log_warn("write state of %s", i->name);
+}
+
+/* --- the end of the daemon ------------------------------------------- */
+
+static void
+closing_done(int fd, short what, void *arg)
+{
+	service_flush();
 	closing.done(closing.arg);
 }
 

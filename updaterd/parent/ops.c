@@ -19,6 +19,7 @@
 #include "parent.h"
 #include "proto.h"
 #include "reconcile.h"
+#include "self.h"
 #include "trial.h"
 #include "update.h"
 
@@ -292,6 +293,12 @@ ops_run(struct caller *c, const struct msg_request *m)
 	if (ops[m->op].root && c->uid != (uid_t)-1 && c->uid != 0) {
 		snprintf(text, sizeof(text), "%s needs root", op_name(m->op));
 		caller_error(c, UPD_EFORBIDDEN, text);
+		return;
+	}
+	/* The ghost has memory and a channel, and acts on nothing. */
+	if (env->ghost && m->op != OP_HEALTH && m->op != OP_RELEASES &&
+	    m->op != OP_STATUS && m->op != OP_AGENTS) {
+		caller_error(c, UPD_EBUSY, self_busy());
 		return;
 	}
 	ops[m->op].run(c, m);

@@ -28,6 +28,7 @@
 #include "parent.h"
 #include "reap.h"
 #include "reconcile.h"
+#include "self.h"
 #include "trial.h"
 #include "update.h"
 #include "util.h"
@@ -57,6 +58,8 @@ parent_agent(const char *name)
 	struct agent	*a, *only = NULL;
 	int		 n = 0;
 
+	if (strcmp(name, SELF_NAME) == 0)
+		return env->self;
 	TAILQ_FOREACH(a, &env->agents, entry) {
 		if (strcmp(a->conf->name, name[0] ? name : "default") == 0)
 			return a;
@@ -137,6 +140,7 @@ agents_configure(void (*done)(void))
 			a->store->keep = conf->keep;
 		service_configure(a);
 	}
+	self_configure(env->conf);
 	reconcile_configured(agents_ready);
 }
 
@@ -209,6 +213,26 @@ dir_open(int at, const char *path, mode_t mode)
 	return fd;
 }
 
+/* The lock that was handed over, if it is this one.  0, or -1. */
+static int
+lock_inherit(void)
+{
+	struct stat	 a, b;
+	int		 fd = handover.lock;
+
+	handover.lock = -1;
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &a) == 0 && fstatat(env->statefd, "lock", &b,
+	    AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev &&
+	    a.st_ino == b.st_ino && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		env->lockfd = fd;
+		return 0;
+	}
+	close(fd);
+	return -1;
+}
+
 static int
 dirs_open(void)
 {
@@ -220,7 +244,9 @@ dirs_open(void)
 	    (fd = dir_open(AT_FDCWD, env->conf->chroot, 0755)) == -1)
 		return -1;
 	close(fd);
-	/* Held as long as we live; not inherited by anything that execs.
+	if (lock_inherit() == 0)
+		return 0;
+	/* Held as long as we live; inherited only by what we become.
 	 * For reading: a disk that became read-only keeps nobody from a
 	 * start, nor an operator from making it so. */
 	if ((env->lockfd = openat(env->statefd, "lock", O_RDONLY | O_CREAT |
@@ -307,6 +333,10 @@ parent_reload(void (*done)(void *, const char *), void *arg, char *text)
 		strlcpy(text, "a reload is under way", UPD_TEXT_SIZE);
 		return -1;
 	}
+	if ((what = self_busy()) != NULL) {
+		strlcpy(text, what, UPD_TEXT_SIZE);
+		return -1;
+	}
 	if (update_current() != NULL) {
 		strlcpy(text, "an update is in flight: reload when it is done",
 		    UPD_TEXT_SIZE);
@@ -381,7 +411,7 @@ sig_hup(int sig, short ev, void *arg)
 	char	 text[UPD_TEXT_SIZE];
 
 	if (update_current() != NULL || parent_reloading() || starting ||
-	    reconcile_isbusy()) {
+	    reconcile_isbusy() || self_busy() != NULL) {
 		log_info("reload after what is in flight");
 		reload_wanted = 1;
 	} else if (parent_reload(hup_done, NULL, text) == -1)
@@ -432,6 +462,7 @@ sig_term(int sig, short ev, void *arg)
 	env->stopping = 1;
 	log_notice("stop on signal %d", sig);
 	sdnotify("STOPPING=1");
+	self_stopping();
 	update_shutdown();
 	u = update_current();
 	if (u == NULL || u->state != UPDATE_CLEANING)
@@ -452,7 +483,7 @@ parent_idle(void)
 	trial_next();
 	reconcile_idle();
 	if (reload_wanted && update_current() == NULL &&
-	    !reconcile_isbusy()) {
+	    !reconcile_isbusy() && self_busy() == NULL) {
 		reload_wanted = 0;
 		if (parent_reload(hup_done, NULL, text) == -1)
 			log_warnx("reload: %s", text);
@@ -482,7 +513,7 @@ started(void)
 	starting = 0;
 	expiry_review(env->conf);
 	log_notice("serving");
-	sdnotify("READY=1");
+	self_serving();		/* tells the service manager */
 	parent_idle();
 }
 
@@ -543,7 +574,9 @@ parent_main(struct config *conf, int foreground, int verbose)
 {
 	static struct parent	 parent;
 	struct service_env	 senv;
+	sigset_t		 none;
 	char			 text[UPD_TEXT_SIZE];
+	int			 i;
 
 	env = &parent;
 	env->conf = conf;
@@ -570,9 +603,13 @@ parent_main(struct config *conf, int foreground, int verbose)
 		fatalx("user and unpack user must be two users, not root");
 	if (dirs_open() == -1)
 		exit(1);
+	for (i = 0; i < handover.nlisten; i++)
+		if (handover.listen[i] != -1)
+			listen_inherit(handover.listen[i]);
+	handover.nlisten = 0;
 	if (listen_first(conf, text) == -1)
 		fatalx("%s", text);
-	if (!foreground && daemon(0, 0) == -1)
+	if (!foreground && !handover.daemon && daemon(0, 0) == -1)
 		fatal("daemon");
 	log_init("updaterd", foreground, verbose);
 	env->proc[PROC_PARENT].pid = getpid();
@@ -582,9 +619,14 @@ parent_main(struct config *conf, int foreground, int verbose)
 	event_init();
 	signals_init();
 	reap_init();
+	/* The program that we were has left them blocked. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	sdnotify_init();
-	if (control_init(conf->control, conf->control_group) == -1)
+	if (control_init(conf->control, conf->control_group,
+	    handover.control) == -1)
 		fatal("listen on %s", conf->control);
+	handover.control = -1;
 	memset(&senv, 0, sizeof(senv));
 	senv.statefd = servicesfd;
 	senv.runfd = runfd;

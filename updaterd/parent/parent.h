@@ -53,6 +53,8 @@ struct caller	*caller_new(struct imsgev *, uint32_t,
 		    const struct msg_caller *);
 /* The channel has gone: its callers are answered into the void. */
 void		 caller_lost(struct imsgev *);
+/* Answer all of a channel with 423: nobody else will. */
+void		 caller_abandon(struct imsgev *, const char *);
 /* One request was cancelled by its channel; likewise. */
 void		 caller_cancel(struct imsgev *, uint32_t);
 /* Answer in whole; the json reference is stolen, the caller freed. */
@@ -84,6 +86,8 @@ struct procinfo {
 struct parent {
 	struct config		*conf;
 	struct agents		 agents;
+	struct agent		*self;		/* updaterd itself; NULL: not
+						 * configured */
 	struct procinfo		 proc[PROC__MAX];
 	uid_t			 uid, unpack_uid;
 	gid_t			 gid, unpack_gid;
@@ -92,6 +96,7 @@ struct parent {
 	int			 foreground;	/* -d */
 	int			 verbose;
 	int			 stopping;
+	int			 ghost;		/* see ghost.c */
 	int64_t			 since;		/* wall microseconds */
 };
 extern struct parent *env;
@@ -118,6 +123,10 @@ int		 children_configure(const struct config *,
 		    void (*)(const char *), char *);
 void		 children_verbose(int);
 void		 children_procargs(enum proc_type, struct proc_args *);
+/* In the ghost: keep only net's channel; called when it has drained, and
+ * when it has gone.  1, or 0: there is no net. */
+int		 children_ghost(void (*)(void), void (*)(void));
+int		 children_drain(void);		/* 0, or -1: no net */
 /* The channel to net or probe; NULL: it does not run. */
 struct imsgev	*children_channel(enum proc_type);
 /* Started again as after any loss. */
@@ -146,9 +155,17 @@ void		 listen_abandon(void);	/* forget the prepared set */
 /* fn(arg, fd, text) per socket of the prepared set, or else the current. */
 void		 listen_each(void (*)(void *, int, const char *), void *);
 
+/* One that was handed over to us. */
+void		 listen_inherit(int);
+/* Those in use; how many. */
+int		 listen_fds(int *, int);
+
 /* control.c */
-int		 control_init(const char *, const char *);	/* 0 or -1 */
+int		 control_init(const char *, const char *, int);	/* 0 or -1 */
 void		 control_close(void);
+int		 control_listener(void);	/* its socket, or -1 */
+/* In the ghost: the clients are not ours. */
+void		 control_forget(void);
 /* Tell every monitor: {"time":..,"event":name, ...}; reference stolen. */
 void		 control_event(const char *, json_t *);
 int		 control_monitor(struct caller *);
@@ -184,5 +201,8 @@ void		 scrape(struct caller *);
 /* sdnotify.c: a line to the service manager, if there is one. */
 void		 sdnotify_init(void);
 void		 sdnotify(const char *);
+/* Into the environment again, for the next program; and out of it. */
+void		 sdnotify_restore(void);
+void		 sdnotify_drop(void);
 
 #endif

@@ -24,6 +24,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "self.h"
 #include "update.h"
 #include "util.h"
 
@@ -31,7 +32,6 @@
 
 static void	 install_run(struct update *);
 static void	 sealed(struct update *);
-static void	 diff_start(struct update *);
 
 static int
 wants_install(const struct update *u)
@@ -156,7 +156,7 @@ manifest_gone(void *arg)
 	update_setstate(u, UPDATE_STAGED);
 	u->t_installed = time_mono_ms();
 	if (u->flags & UPDF_DRY_RUN)
-		diff_start(u);
+		prepare_diff(u);
 	else
 		sealed(u);
 }
@@ -300,8 +300,8 @@ diff_gone(void *arg)
 	update_finish(u, 200, o);
 }
 
-static void
-diff_start(struct update *u)
+void
+prepare_diff(struct update *u)
 {
 	struct store		*s = u->agent->store;
 	struct msg_unpack_start	 m;
@@ -352,8 +352,10 @@ sync_done(void *arg, const struct task_result *r)
 static void
 sealed(struct update *u)
 {
-	if (u->flags & UPDF_DRY_RUN)
-		diff_start(u);
+	if (self_isupdate(u))
+		self_prepared(u);
+	else if (u->flags & UPDF_DRY_RUN)
+		prepare_diff(u);
 	else if (wants_install(u))
 		step(u, "sync", sync_work, sync_done);
 	else

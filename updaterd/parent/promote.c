@@ -30,6 +30,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "self.h"
 #include "trial.h"
 #include "update.h"
 #include "utf8.h"
@@ -199,8 +200,8 @@ answer_bad(struct update *u, int back)
 }
 
 /* A failure before anything was touched, of a rollback. */
-static void
-refuse_back(struct update *u, const char *text)
+void
+promote_refuse(struct update *u, const char *text)
 {
 	struct release	*cur = store_current(u->agent->store);
 
@@ -240,24 +241,31 @@ begin_journal(struct update *u)
 }
 
 void
-promote_commit(struct update *u)
+promote_describe(struct update *u)
 {
-	struct store	*s = u->agent->store;
 	struct release	*r = &u->rel;
-	int64_t		 now = time_real_us();
-	char		 text[UPD_TEXT_SIZE];
-	int		 e;
 
-	u->phase = "commit";
-	release_newid(s, now, u->sha, u->digest, r->id);
 	strlcpy(r->sha, u->sha, sizeof(r->sha));
 	strlcpy(r->sha256, u->digest, sizeof(r->sha256));
 	strlcpy(r->by, u->who.subject, sizeof(r->by));
 	strlcpy(r->signer, u->signer, sizeof(r->signer));
 	r->signed_at = u->signed_at;
-	r->installed_at = now;
+	r->installed_at = time_real_us();
 	r->packed = u->bytes;
 	r->state = RELEASE_NEW;
+}
+
+void
+promote_commit(struct update *u)
+{
+	struct store	*s = u->agent->store;
+	struct release	*r = &u->rel;
+	char		 text[UPD_TEXT_SIZE];
+	int		 e;
+
+	u->phase = "commit";
+	release_newid(s, time_real_us(), u->sha, u->digest, r->id);
+	promote_describe(u);
 	(void)store_prune_failed(s);
 	if (release_commit(s, &u->st, r, text) == -1) {
 		update_fail(u, errno == ENOSPC ? UPD_ENOSPACE : UPD_EIO, "%s",
@@ -513,7 +521,11 @@ target_verified(void *arg)
 	if (env->stopping)
 		return;			/* nothing has been touched */
 	if (!verify_ok(u, u->rel.id)) {
-		refuse_back(u, u->damage);
+		promote_refuse(u, u->damage);
+		return;
+	}
+	if (self_isupdate(u)) {
+		self_verified(u);
 		return;
 	}
 	u->phase = "commit";
@@ -521,7 +533,7 @@ target_verified(void *arg)
 		snprintf(text, sizeof(text), "write journal: %s",
 		    strerror(errno));
 		(void)trial_restore(u->agent);
-		refuse_back(u, text);
+		promote_refuse(u, text);
 		return;
 	}
 	promote_stop(u);
@@ -534,7 +546,7 @@ promote_rollback(struct update *u, const char *id)
 	log_info("roll back %s to %s for %s", u->agent->conf->name, id,
 	    u->who.subject);
 	if (verify_start(u, id, target_verified) == -1)
-		refuse_back(u, u->damage);
+		promote_refuse(u, u->damage);
 }
 
 /* --- a verdict that was open when we started ------------------------ */

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "self.h"
 #include "trial.h"
 #include "trust.h"
 #include "update.h"
@@ -35,7 +36,8 @@ is_unchanged(struct update *u, const char *digest)
 
 	return (u->flags & UPDF_FORCE) == 0 && cur != NULL &&
 	    cur->state == RELEASE_GOOD && cur->sha256[0] != '\0' &&
-	    strcmp(cur->sha256, digest) == 0 && agent_healthy(u->agent);
+	    strcmp(cur->sha256, digest) == 0 && agent_healthy(u->agent) &&
+	    (!self_isupdate(u) || self_iscurrent());
 }
 
 static json_t *

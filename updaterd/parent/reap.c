@@ -105,3 +105,12 @@ reap_del(pid_t pid)
 	LIST_REMOVE(c, entry);
 	free(c);
 }
+
+int
+reap_ischild(pid_t pid)
+{
+	siginfo_t	 info;
+
+	return pid > 1 && waitid(P_PID, (id_t)pid, &info,
+	    WEXITED | WNOHANG | WNOWAIT) == 0;
+}

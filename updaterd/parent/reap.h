@@ -16,6 +16,9 @@ void	 reap_init(void);
  * 0, or -1 ENOMEM.
  */
 int	 reap_add(pid_t, void (*)(void *, pid_t, int), void *);
+/* 1 if it is a child of ours that was not collected yet: also one that the
+ * program started which we have replaced by exec. */
+int	 reap_ischild(pid_t);
 /* Forget a registration (the pid is still collected). */
 void	 reap_del(pid_t);
 

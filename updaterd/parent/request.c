@@ -81,6 +81,16 @@ caller_lost(struct imsgev *iev)
 }
 
 void
+caller_abandon(struct imsgev *iev, const char *text)
+{
+	struct caller	*c, *next;
+
+	TAILQ_FOREACH_SAFE(c, &callers, entry, next)
+		if (c->iev == iev)
+			caller_error(c, UPD_EBUSY, text);
+}
+
+void
 caller_cancel(struct imsgev *iev, uint32_t id)
 {
 	struct caller	*c;

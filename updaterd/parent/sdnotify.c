@@ -24,6 +24,7 @@
 
 static struct sockaddr_un	 manager;
 static socklen_t		 manager_len;
+static char			 name[sizeof(manager.sun_path) + 1];
 static struct event		 dog_ev;
 static struct timeval		 dog_tv;
 
@@ -67,6 +68,7 @@ sdnotify_init(void)
 	if (path == NULL)
 		return;
 	len = strlen(path);
+	strlcpy(name, path, sizeof(name));
 	if ((path[0] == '/' || path[0] == '@') && len > 1 &&
 	    len < sizeof(manager.sun_path)) {
 		manager.sun_family = AF_UNIX;
@@ -78,6 +80,27 @@ sdnotify_init(void)
 	} else
 		log_warnx("ignore NOTIFY_SOCKET %s", path);
 	unsetenv("NOTIFY_SOCKET");
+}
+
+void
+sdnotify_restore(void)
+{
+	char	 text[32];
+
+	if (dog_tv.tv_sec != 0 || dog_tv.tv_usec != 0) {
+		snprintf(text, sizeof(text), "%lld", 2 *
+		    ((long long)dog_tv.tv_sec * 1000000 + dog_tv.tv_usec));
+		(void)setenv("WATCHDOG_USEC", text, 1);
+	}
+	if (name[0] != '\0')
+		(void)setenv("NOTIFY_SOCKET", name, 1);
+}
+
+void
+sdnotify_drop(void)
+{
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
 }
 
 void

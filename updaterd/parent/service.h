@@ -129,6 +129,10 @@ void		 service_probe_lost(void);
  * running, logs go on through pipes that ... see native.c), else stop all;
  * done(arg) when gone.  Never writes intent. */
 void		 service_shutdown(int, void (*)(void *), void *);
+/* Write all state files that are behind. */
+void		 service_flush(void);
+/* 1 if somebody waits for a command on a service. */
+int		 service_waits(void);
 /* Reopen log files (SIGUSR1). */
 void		 service_reopen(void);
 /* Run a command as a user with captured output, for install steps and

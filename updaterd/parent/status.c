@@ -15,6 +15,7 @@
 #include "parent.h"
 #include "proto.h"
 #include "reap.h"
+#include "self.h"
 #include "../sandbox.h"
 #include "trial.h"
 #include "update.h"
@@ -164,6 +165,54 @@ add_listener(void *arg, int fd, const char *text)
 	json_array_append_new(arg, json_string(text));
 }
 
+/* The newest release that failed, if it is newer than what is active. */
+static const struct release *
+last_failed(struct store *s)
+{
+	struct release	*r;
+
+	TAILQ_FOREACH(r, &s->list, entry)
+		if (r->state == RELEASE_FAILED)
+			return strcmp(r->id, s->current) > 0 ? r : NULL;
+	return NULL;
+}
+
+/* What updaterd itself is; null without a store of its own.  With no more
+ * than a master waits for, or all that an operator wants to know. */
+static json_t *
+self_json(int all)
+{
+	struct agent		*a = env->self;
+	struct release		*r;
+	const struct release	*bad;
+	json_t			*o;
+
+	if (a == NULL)
+		return json_null();
+	o = json_pack("{s:o, s:b}", "id", text_or_null(handover.id),
+	    "trial", self_ontrial());
+	if (all && o != NULL) {
+		json_object_set_new(o, "root", json_string(a->conf->root));
+		json_object_set_new(o, "program", json_string(proc_path()));
+		json_object_set_new(o, "broken", a->store == NULL ?
+		    text_or_null(a->text) : json_null());
+		json_object_set_new(o, "error",
+		    text_or_null(a->last_error));
+	}
+	if (o == NULL || a->store == NULL)
+		return o;
+	r = store_find(a->store, handover.id);
+	bad = last_failed(a->store);
+	json_object_set_new(o, "release", r != NULL ?
+	    release_json(a->store, r) : json_null());
+	json_object_set_new(o, "current", text_or_null(a->store->current));
+	json_object_set_new(o, "failed", bad != NULL ?
+	    release_json(a->store, bad) : json_null());
+	json_object_set_new(o, "why", bad != NULL ? text_or_null(bad->why) :
+	    json_null());
+	return o;
+}
+
 json_t *
 status_json(void)
 {
@@ -186,7 +235,8 @@ status_json(void)
 	    "config", env->conf->path, "listen", listeners,
 	    "certificates", expiry_json(),
 	    "processes", procs, "update", update_json(),
-	    "agents", status_agents());
+	    "agents", status_agents(), "self",
+	    self_json(1));
 }
 
 /* GET /health: for any certificate of the CA.  The agent may be NULL. */
@@ -201,6 +251,7 @@ status_health(struct agent *a)
 		json_decref(list);
 	} else
 		o = json_array();
-	return json_pack("{s:s, s:s, s:s, s:o}", "status", "ok", "role",
-	    "updater", "version", UPD_VERSION, "releases", o);
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "status", "ok", "role",
+	    "updater", "version", UPD_VERSION, "releases", o, "self",
+	    self_json(0));
 }

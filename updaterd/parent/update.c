@@ -26,6 +26,7 @@
 #include "parent.h"
 #include "proto.h"
 #include "reconcile.h"
+#include "self.h"
 #include "trial.h"
 #include "update.h"
 #include "utf8.h"
@@ -183,6 +184,7 @@ struct agent *
 update_admit(struct caller *c, const char *name)
 {
 	struct agent	*a;
+	const char	*busy;
 	char		 text[UPD_TEXT_SIZE];
 
 	if (env->stopping) {
@@ -203,6 +205,10 @@ update_admit(struct caller *c, const char *name)
 	if (reconcile_isbusy()) {
 		caller_error(c, UPD_EBUSY, "services are being brought back; "
 		    "try again");
+		return NULL;
+	}
+	if ((busy = self_busy()) != NULL) {
+		caller_error(c, UPD_EBUSY, busy);
 		return NULL;
 	}
 	/* The agent may go, and be freed, with the old configuration. */

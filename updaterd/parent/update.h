@@ -171,11 +171,16 @@ int		 reader_start(struct update *, const struct msg_unpack_start *,
 
 void		 prepare_start(struct update *);	/* all received */
 void		 prepare_kill(struct update *);
+void		 prepare_diff(struct update *);	/* of a dry run */
 
 void		 promote_commit(struct update *);	/* sealed and synced */
 void		 promote_rollback(struct update *, const char *);
 void		 promote_recover(struct update *);
 /* Back to journal.from; u->text says why. */
 void		 promote_undo(struct update *);
+/* Fill in what is recorded of the release of a push, but its id. */
+void		 promote_describe(struct update *);
+/* A rollback that has touched nothing yet is not to be. */
+void		 promote_refuse(struct update *, const char *);
 
 #endif

@@ -65,6 +65,7 @@ struct sequence {
 	int			 running;	/* GO has come */
 	uint32_t		 within_ms;
 	uint32_t		 timeout_ms;
+	int			 anyname;	/* do not verify the name */
 	uint64_t		 began;		/* monotonic ms */
 	uint32_t		 attempts;
 	uint32_t		 delay_ms;	/* after the next failure */
@@ -404,6 +405,8 @@ seq_tls(struct sequence *s)
 		tls_config_free(tc);
 		return;
 	}
+	if (s->anyname)
+		tls_config_insecure_noverifyname(tc);
 	s->target.tlsconf = tc;
 	if (check_prepare(&s->check) == -1)
 		(void)strlcpy(s->bad, s->check.text, sizeof(s->bad));
@@ -450,6 +453,7 @@ on_start(void *arg, struct imsg *imsg)
 	s->id = m.id;
 	s->within_ms = m.within_ms;
 	s->timeout_ms = m.timeout_ms > 0 ? m.timeout_ms : 1;
+	s->anyname = m.anyname == 1;
 	s->delay_ms = RETRY_MIN_MS;
 	evtimer_set(&s->timer, seq_attempt, s);
 	TAILQ_INSERT_TAIL(&probe.seqs, s, entry);

@@ -1,0 +1,149 @@
+#!/bin/sh
+# Goal: updaterd updates itself and comes back from each of SELF_KINDS of
+# broken updaters, as it is started by rc (in the background) or by somebody
+# who starts it again: within its limit, without a hand.  Services do not
+# notice; a client in a tight loop is never refused; what is installed is
+# never written to.
+#
+# FULL=1 tries all kinds in both ways.
+. "${0%/*}/../lib.sh"
+. "$HERE/self.sh"
+
+[ -x "$OTHER" ] && [ -x "$FAULTY" ] ||
+    skip_all "make regress/self/updaterd regress/fault/updaterd first"
+SELF_WITHIN=${SELF_WITHIN:-6s}
+setup_self
+V1=$("$UPDATERD" -V | cut -d' ' -f2)
+V2=$("$OTHER" -V | cut -d' ' -f2)
+unlike "$V1" "^$V2\$" "there are two versions"
+start_self
+mk_release r1
+mk_self a "$UPDATERD"
+mk_self b "$OTHER"
+is "$(push r1)" 200 "a service"
+pid=$(service pid) main=$(status .pid)
+
+# --- what is refused changes nothing
+is "$(request -F "sha256=$(cat "$T/b.sha256")" -F "tarball=@$T/b.tgz" \
+    "https://127.0.0.1:$PORT/update-self")" 400 "confirm_self is needed"
+is "$(push_self b -F confirm_self=false)" 400 "and must be true"
+is "$(push b -F confirm_self=true)" 400 "it belongs to /update-self"
+is "$(CERT=controller api POST /agents/self/rollback)" 403 "role self is needed"
+is "$(push_self r1)" 500 "no updater in it"
+like "$(body .detail.error)" 'new updaterd' "the reason"
+printf '#!/bin/sh\n[ "$1" = -V ] && exec echo updaterd 9\necho "conf:7: no" >&2\nexit 1\n' > "$T/picky.in"
+mk_self picky "$T/picky.in"
+is "$(push_self picky)" 500 "-n does not like the live configuration"
+like "$(body .detail.stderr)" 'conf:7: no' "what it says is passed on"
+cp "$UPDATERD" "$T/arch.in"
+printf '\377\377' | dd of="$T/arch.in" bs=1 seek=18 conv=notrunc 2>/dev/null
+mk_self arch "$T/arch.in"
+is "$(push_self arch)" 500 "another machine's program"
+is "$(push_self b -F dry_run=true)" 200 "a dry run"
+is "$(body .status)" dry_run "says so"
+is "$(status '.self.id // "base"') $(status .pid)" "base $main" \
+    "all that changed nothing"
+
+# --- there and back, under the eyes of a client
+loop_client() {
+	python3 "$HERE/tight.py" --port "$PORT" --certs "$T/certs" \
+	    --until "$T/enough" > "$T/client" 2>&1 &
+	CLIENT=$!
+	KILL_AT_EXIT="${KILL_AT_EXIT-} $CLIENT"
+	wait_for 10 test -s "$T/client"
+}
+end_client() {
+	: > "$T/enough"
+	wait "$CLIENT"
+	client=$?
+	rm -f "$T/enough"
+	diag "$(tail -n 1 "$T/client")"
+	return $client
+}
+loop_client
+is "$(push_self b)" 200 "a new updaterd"
+is "$(body .status)" self_update_queued "is queued"
+t "it runs" wait_for 10 version_is "$V2"
+is "$(status .pid) $(service pid)" "$main $pid" "in the same process"
+is "$(readlink "/proc/$main/exe")" \
+    "$T/self/$(readlink "$T/self/current")/sbin/updaterd" "from its release"
+is "$(push_self b | tr -d '\n'; body .unchanged)" 200true "once is enough"
+is "$(push_self a)" 200 "and back"
+t "the first version runs" wait_for 10 version_is "$V1"
+t "a rollback" ctl rollback self
+t "the second version runs" wait_for 10 version_is "$V2"
+is "$(status .pid) $(service pid)" "$main $pid" "in the same process"
+t "the client was never refused" end_client
+is "$(push r1 -F force=true)" 200 "an agent's push goes in"
+pid=$(service pid)
+t "no watch is left" wait_for 10 no_watchers
+like "$(ctl history self | head -n 2)" 'self rollback.*rolled back' "history"
+
+# --- the host goes down in the middle; the base knows
+# A watch would start updaterd again while the others are being killed.
+crash() {
+	while
+		found=
+		for dir in /proc/[0-9]*; do
+			p=${dir#/proc/}
+			[ "$p" != $$ ] && alive "$p" && ours "$p" || continue
+			kill9 "$p"
+			found=yes
+		done
+		[ -n "$found" ]
+	do
+		:
+	done 2>/dev/null
+}
+mk_broken stopped
+is "$(push_self stopped)" 200 "one that hangs"
+crash
+start_self
+t "a crash meanwhile: the one before" wait_for 10 back_to b
+t "the service, too" wait_for 10 is_serving r1
+main=$(status .pid)
+crash
+start_self
+t "a crash at rest: the same" wait_for 10 runs b
+t "the service" wait_for 10 is_serving r1
+
+# --- a base that is older than the configuration
+stop_self
+cp "$T/conf" "$T/conf.old"
+{ echo 'newfangled { thing "x" }'; cat "$T/conf.old"; } > "$T/conf"
+"$T/bin/updaterd" -d -f "$T/conf" >>"$T/log" 2>&1 </dev/null
+like "$(tail -n 5 "$T/log")" "become updaterd.*-b" \
+    "the base passes over what it does not know"
+cp "$T/conf.old" "$T/conf"
+
+# --- broken ones
+try() {		# kind
+	mk_broken "$1"
+	pid=$(service pid)
+	t0=$(now_ms)
+	is "$(push_self "$1")" 200 "$MODE: $1"
+	case $1 in
+	*-state)	t "is back" wait_for 20 serves b;;
+	*)		t "is back" wait_for 20 back_to b;;
+	esac
+	diag "after $(($(now_ms) - t0)) ms"
+	is "$(service pid)" "$pid" "the service did not notice"
+	wait_for 15 no_watchers
+}
+for MODE in bare loop; do
+	case ${FULL:+all}$MODE in
+	all*)	kinds=$KINDS;;
+	bare)	kinds="segfault no-health";;
+	loop)	kinds="leaves-child bad-state";;
+	esac
+	rm -f "$T/self/self.state"
+	start_self
+	t "$MODE: starts what is current" wait_for 10 runs b
+	wait_for 10 is_serving r1
+	for k in $kinds; do
+		try "$k"
+	done
+	stop_self
+done
+is "$(digest "$T/bin/updaterd")" "$base" "what is installed was not touched"
+finish

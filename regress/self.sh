@@ -1,0 +1,170 @@
+# What the tests of self-update share: sourced after lib.sh.
+#
+# The base is a copy of the daemon in $T/bin: it is what "the package" has
+# installed, and must never be written to.  A broken updater is a script in
+# its place that passes -V and -n, and then does what its kind says; or one
+# that becomes a real updaterd with something broken around it.
+
+OTHER=${OTHER:-$TOP/regress/self/updaterd}
+FAULTY=${FAULTY:-$TOP/regress/fault/updaterd}
+SELF_WITHIN=${SELF_WITHIN:-3s}
+MODE=bare		# bare: in the background; loop: a restarter; hand: -d
+
+pack_self() {	# name
+	tar -C "$T/src/$1" --owner=0 --group=0 --sort=name -cf - . |
+	    gzip -1n > "$T/$1.tgz"
+	digest "$T/$1.tgz" > "$T/$1.sha256"
+}
+
+mk_self() {	# name program
+	rm -rf "$T/src/$1"
+	mkdir -p "$T/src/$1/sbin"
+	cp "$2" "$T/src/$1/sbin/updaterd"
+	chmod 0755 "$T/src/$1/sbin/updaterd"
+	echo "$1" > "$T/src/$1/NAME"
+	pack_self "$1"
+}
+
+push_self() {	# name [curl options]
+	name=$1
+	shift
+	request -F "sha=$name" -F "sha256=$(cat "$T/$name.sha256")" \
+	    -F confirm_self=true -F "tarball=@$T/$name.tgz" "$@" \
+	    "https://127.0.0.1:$PORT/update-self"
+}
+
+setup_self() {
+	make_users
+	make_certs
+	mkdir -p "$T/bin" "$T/empty"
+	cp "$UPDATERD" "$T/bin/updaterd"
+	chmod 0755 "$T/bin" "$T/bin/updaterd"
+	base=$(digest "$T/bin/updaterd")
+	C_TOP="self { root \"$T/self\" within $SELF_WITHIN }"
+	write_conf
+}
+
+# Start by hand, by a restarter, or as rc does.
+start_self() {
+	case $MODE in
+	bare)
+		"$T/bin/updaterd" -f "$T/conf" >>"$T/log" 2>&1 </dev/null;;
+	hand)
+		"$T/bin/updaterd" -d -f "$T/conf" >>"$T/log" 2>&1 \
+		    </dev/null &;;
+	loop)
+		: > "$T/loop"
+		while [ -e "$T/loop" ]; do
+			"$T/bin/updaterd" -d -f "$T/conf" >>"$T/log" 2>&1 \
+			    </dev/null
+			sleep 0.2
+		done &
+		LOOP=$!;;
+	esac
+	wait_for 20 listening || {
+		diag "$(tail -n 30 "$T/log")"
+		echo "Bail out! updaterd did not start"
+		exit 1
+	}
+	UPID=$(status .pid)
+}
+
+stop_self() {
+	rm -f "$T/loop"
+	UPID=$(status .pid)
+	stop_updaterd
+}
+
+# 1: the version that answers, 2: "true" or "false", on trial
+version_is() {
+	api GET /health >/dev/null && [ "$(body .version)" = "$1" ] &&
+	    [ "$(body .self.trial)" = "${2:-false}" ]
+}
+
+# The release that runs has this name, and is not on trial.
+runs() {	# name, or null for the base
+	api GET /health >/dev/null && [ "$(body .self.trial)" = false ] &&
+	    [ "$(body '.self.release.sha')" = "$1" ]
+}
+
+# ... and it is the parent that says so, not the watch of the one before.
+serves() {	# name
+	runs "$1" && [ -n "$(service pid)" ]
+}
+
+# The last trial came to nothing, and NAME runs.
+back_to() {	# name
+	runs "$1" && [ "$(ctl -j history self |
+	    jq -r '.history[0].result')" = rolled_back ]
+}
+
+watchers() {
+	for dir in /proc/[0-9]*; do
+		ours "${dir#/proc/}" && tr '\0' '\n' <"$dir/cmdline" |
+		    grep -q '^updaterd: watch' && echo "${dir#/proc/}"
+	done 2>/dev/null
+}
+no_watchers() {
+	[ -z "$(watchers)" ]
+}
+
+# mk_broken KIND: $T/KIND.tgz
+mk_broken() {
+	kind=$1
+	echo bad > "$T/$kind.in"
+	: > "$T/$kind.do"
+	sed "s|^	ca .*ca.crt|	ca \"$T/certs/other-ca.crt|" \
+	    "$T/conf" > "$T/no-health.conf"
+	sed "s|^	key .*|	key \"$T/certs/worker.key\"|" \
+	    "$T/conf" > "$T/no-key.conf"
+	echo nonsense > "$T/configuration.conf"
+	chmod 0600 "$T"/*.conf
+	real="exec \"$T/bin/updaterd\""
+	faulty="exec \"$FAULTY\" \"\$@\""
+	sleeper="$T/bin/sleeper"
+	printf '#!/bin/sh\nexec sleep 1000\n' > "$sleeper"
+	chmod 0755 "$sleeper"
+	case $kind in
+	exit-1)		what='exit 1';;
+	exit-0)		what='exit 0';;
+	segfault)	what='kill -SEGV $$';;
+	library)	what='exit 127';;
+	hang)		what='exec sleep 1000';;
+	stopped)	what='kill -STOP $$';;
+	busy)		what='while :; do :; done';;
+	leaves-child)	what='sleep 1000 & exit 1';;
+	leaves-many)	what='for i in 1 2 3 4 5 6 7 8 9; do
+			    setsid sleep 1000 & done; exit 1';;
+	runs-itself)	what='exec "$0" "$@"';;
+	no-state)	what="rm -f $T/self/self.state; exit 1";;
+	bad-state)	what="echo junk > $T/self/self.state; exit 1";;
+	no-current)	what="rm -f $T/self/current; exit 1";;
+	no-sockets)	what="exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-
+			    $real \"\$@\"";;
+	configuration)	what="$real \"\$@\" -f $T/configuration.conf";;
+	# The configuration is that only until it has been read.
+	no-key|no-health)
+		what="cp $T/conf $T/conf.good && cp $T/$kind.conf $T/conf
+		(until grep -q '^updaterd: parent' /proc/\$\$/cmdline; do
+			sleep 0.01; done; mv $T/conf.good $T/conf) &
+		$real \"\$@\"";;
+	no-net)		what="export UPDATERD_TEST_NET=/bin/false; $faulty";;
+	net-hangs)	what="export UPDATERD_TEST_NET=$sleeper; $faulty";;
+	no-probe)	what="export UPDATERD_TEST_PROBE=/bin/false; $faulty";;
+	probe-hangs)	what="export UPDATERD_TEST_PROBE=$sleeper; $faulty";;
+	*)		echo "Bail out! no kind $kind"; exit 1;;
+	esac
+	cat > "$T/$kind.in" <<B
+#!/bin/sh
+case " \$* " in
+" -V "*|" -n "*)	exec "$T/bin/updaterd" "\$@";;
+esac
+$what
+B
+	mk_self "$kind" "$T/$kind.in"
+}
+
+KINDS="exit-1 exit-0 segfault library hang stopped busy leaves-child
+    leaves-many runs-itself no-state bad-state no-current no-sockets
+    configuration no-key no-health no-net net-hangs no-probe
+    probe-hangs"

@@ -1,0 +1,346 @@
+/*
+ * signify.c and relkey.c: the same verdict however the input is cut; what
+ * is kept is bounded; key files and dates have one text each.
+ */
+/* LINK: updaterd/inflate/signify.o common/relkey.o */
+/* LIBS: -lcrypto */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/evp.h>
+
+#include <cmocka.h>
+
+#include "signify.h"
+
+#define BODY	(2 * SIGNED_BLOCK + 100)	/* bytes: three blocks */
+
+static EVP_PKEY			*secret;
+static struct msg_inflate_key	 public;
+static uint8_t			 body[BODY];
+static uint8_t			 head[4096];
+static size_t			 nhead;
+
+/* --- what signify would write ----------------------------------------- */
+
+static size_t
+hash_lines(char *p, size_t len)
+{
+	uint8_t		 md[EVP_MAX_MD_SIZE];
+	unsigned int	 n, i;
+	size_t		 at, k, used = 0;
+
+	for (at = 0; at < len; at += k) {
+		k = len - at < SIGNED_BLOCK ? len - at : SIGNED_BLOCK;
+		assert_int_equal(EVP_Digest(body + at, k, md, &n,
+		    EVP_sha512_256(), NULL), 1);
+		for (i = 0; i < n; i++)
+			used += (size_t)sprintf(p + used, "%02x", md[i]);
+		p[used++] = '\n';
+	}
+	return used;
+}
+
+static int
+setup(void **state)
+{
+	uint8_t		 sig[RELKEY_SIGNED_LEN];
+	char		 text[2048], b64[BASE64_SIZE(RELKEY_SIGNED_LEN)];
+	size_t		 n, len = sizeof(public.key), slen = RELKEY_SIG_LEN;
+	EVP_MD_CTX	*ctx = EVP_MD_CTX_new();
+
+	secret = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	assert_non_null(secret);
+	assert_int_equal(EVP_PKEY_get_raw_public_key(secret, public.key, &len),
+	    1);
+	memcpy(public.num, "12345678", 8);
+	strcpy(public.name, "one.pub");
+	for (n = 0; n < sizeof(body); n++)
+		body[n] = (uint8_t)(n * 7 + n / 251);
+	n = (size_t)sprintf(text, "date=2026-11-22T02:23:48Z\nkey=one.sec\n"
+	    "%s", SIGNED_ALGORITHM);
+	n += hash_lines(text + n, sizeof(body));
+	memcpy(sig, "Ed12345678", 10);
+	assert_int_equal(EVP_DigestSignInit(ctx, NULL, NULL, NULL, secret), 1);
+	assert_int_equal(EVP_DigestSign(ctx, sig + 10, &slen,
+	    (uint8_t *)text, n), 1);
+	EVP_MD_CTX_free(ctx);
+	base64_encode(sig, sizeof(sig), b64);
+	memcpy(head, "\x1f\x8b\x08\x10\0\0\0\0\0\x03", 10);
+	nhead = 10 + (size_t)sprintf((char *)head + 10, RELKEY_COMMENT
+	    "verify with one.pub\n%s\n", b64);
+	memcpy(head + nhead, text, n);
+	nhead += n;
+	head[nhead++] = '\0';
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	EVP_PKEY_free(secret);
+	return 0;
+}
+
+static struct signify *
+begin(uint64_t max)
+{
+	struct signify	*s = signify_new(max);
+
+	assert_non_null(s);
+	assert_int_equal(signify_addkey(s, &public), 0);
+	return s;
+}
+
+/* --- the verifier ------------------------------------------------------ */
+
+static void
+test_pieces(void **state)
+{
+	struct signify	*s;
+	size_t		 step, at, k, n;
+	enum signify_verdict v;
+
+	for (step = 1; step <= nhead; step += step < 40 ? 1 : 131) {
+		s = begin(0);
+		v = SIGNIFY_MORE;
+		for (at = 0; at < nhead; at += n) {
+			assert_int_equal(v, SIGNIFY_MORE);
+			k = nhead - at < step ? nhead - at : step;
+			v = signify_head(s, head + at, k, &n);
+			assert_int_equal(n, k);
+		}
+		if (v != SIGNIFY_GOOD)
+			fail_msg("in steps of %zu: %s", step, signify_why(s));
+		assert_int_equal(signify_signer(s), 0);
+		assert_int_equal(signify_date(s), 1795314228);
+		assert_int_equal(signify_block(s, body, SIGNED_BLOCK),
+		    SIGNIFY_GOOD);
+		assert_int_equal(signify_block(s, body + SIGNED_BLOCK,
+		    SIGNED_BLOCK), SIGNIFY_GOOD);
+		assert_int_equal(signify_end(s), SIGNIFY_BAD);
+		assert_int_equal(signify_block(s, body + 2 * SIGNED_BLOCK,
+		    100), SIGNIFY_GOOD);
+		assert_int_equal(signify_end(s), SIGNIFY_GOOD);
+		assert_int_equal(signify_block(s, body, 1), SIGNIFY_BAD);
+		signify_free(s);
+	}
+}
+
+/* Not one bit of the head can change, but in the comment of line 1. */
+static void
+test_every_bit(void **state)
+{
+	const size_t	 from = 10 + sizeof(RELKEY_COMMENT) - 1;
+	const size_t	 to = from + strlen("verify with one.pub");
+	struct signify	*s;
+	uint8_t		 copy[sizeof(head)];
+	size_t		 i, n;
+	enum signify_verdict v;
+	int		 bit;
+
+	for (i = 0; i < nhead; i++) {
+		for (bit = 0; bit < 8; bit++) {
+			memcpy(copy, head, nhead);
+			copy[i] ^= (uint8_t)(1U << bit);
+			s = begin(0);
+			v = signify_head(s, copy, nhead, &n);
+			/* that byte may be one of the 14 systems there are */
+			if (v == SIGNIFY_GOOD && i != 9 &&
+			    !(i >= from && i < to) && !(i == 8 && bit < 3))
+				fail_msg("bit %d of byte %zu", bit, i);
+			if (v == SIGNIFY_MORE && i != nhead - 1)
+				fail_msg("no verdict: bit %d of byte %zu",
+				    bit, i);
+			signify_free(s);
+		}
+	}
+}
+
+static void
+test_used_ends_at_nul(void **state)
+{
+	struct signify	*s = begin(0);
+	uint8_t		 more[sizeof(head) + 64];
+	size_t		 n;
+
+	memcpy(more, head, nhead);
+	memcpy(more + nhead, body, 64);
+	assert_int_equal(signify_head(s, more, nhead + 64, &n), SIGNIFY_GOOD);
+	assert_int_equal(n, nhead);
+	signify_free(s);
+}
+
+/* However long it goes on, it is refused when it cannot be right any more. */
+static void
+test_bounded(void **state)
+{
+	static const uint64_t	 archives[] = { 1, SIGNED_BLOCK, 1 << 30,
+				    UINT64_MAX, 0 };
+	struct signify		*s;
+	uint8_t			 chunk[65536];
+	uint64_t		 total, limit;
+	size_t			 i, n;
+	enum signify_verdict	 v;
+
+	memset(chunk, 'a', sizeof(chunk));
+	for (i = 0; i < sizeof(archives) / sizeof(archives[0]); i++) {
+		s = begin(archives[i]);
+		limit = SIGNIFY_HEAD_MAX;
+		if (archives[i] != 0 && archives[i] < 1ULL << 34)
+			limit = (archives[i] / SIGNED_BLOCK + 1) *
+			    SIGNED_LINE + 4096;
+		assert_int_equal(signify_head(s, head, 10, &n), SIGNIFY_MORE);
+		for (total = 0, v = SIGNIFY_MORE; v == SIGNIFY_MORE;
+		    total += n) {
+			v = signify_head(s, chunk, sizeof(chunk), &n);
+			assert_true(total <= limit);
+		}
+		assert_int_equal(v, SIGNIFY_BAD);
+		signify_free(s);
+	}
+	/* And the real one fits within its archive's size. */
+	s = begin(BODY);
+	assert_int_equal(signify_head(s, head, nhead, &n), SIGNIFY_GOOD);
+	signify_free(s);
+}
+
+static void
+test_keys(void **state)
+{
+	struct msg_inflate_key	 key = public;
+	struct signify		*s = signify_new(0);
+	size_t			 n;
+	int			 i;
+
+	/* None: nothing is good. */
+	assert_int_equal(signify_head(s, head, nhead, &n), SIGNIFY_BAD);
+	signify_free(s);
+	/* The last of as many as there may be. */
+	s = signify_new(0);
+	for (i = 0; i < RELEASE_KEYS_MAX - 1; i++) {
+		key.num[0] = (uint8_t)('A' + i);
+		assert_int_equal(signify_addkey(s, &key), 0);
+	}
+	assert_int_equal(signify_addkey(s, &public), 0);
+	assert_int_equal(signify_addkey(s, &public), -1);
+	assert_int_equal(signify_head(s, head, nhead, &n), SIGNIFY_GOOD);
+	assert_int_equal(signify_signer(s), RELEASE_KEYS_MAX - 1);
+	signify_free(s);
+}
+
+/* --- the formats -------------------------------------------------------- */
+
+static void
+test_base64(void **state)
+{
+	uint8_t	 raw[128], back[128];
+	char	 text[BASE64_SIZE(128)];
+	size_t	 n, i;
+
+	for (n = 0; n < sizeof(raw); n++) {
+		for (i = 0; i < n; i++)
+			raw[i] = (uint8_t)rand();
+		base64_encode(raw, n, text);
+		assert_int_equal(strlen(text), BASE64_SIZE(n) - 1);
+		assert_int_equal(base64_decode(text, strlen(text), back, n),
+		    1);
+		assert_memory_equal(raw, back, n);
+		assert_int_equal(base64_decode(text, strlen(text), back,
+		    n + 3), 0);
+	}
+	base64_encode((const uint8_t *)"foobar", 5, text);
+	assert_string_equal(text, "Zm9vYmE=");
+	assert_int_equal(base64_decode("Zm9vYmE=", 8, back, 5), 1);
+	assert_int_equal(base64_decode("Zm9vYmF=", 8, back, 5), 0);
+	assert_int_equal(base64_decode("Zm9vYm==", 8, back, 5), 0);
+	assert_int_equal(base64_decode("Zm9vYm=E", 8, back, 5), 0);
+	assert_int_equal(base64_decode("Zm9v mE=", 8, back, 5), 0);
+	assert_int_equal(base64_decode("Zm9vYmE-", 8, back, 6), 0);
+}
+
+static void
+test_dates(void **state)
+{
+	static const char *const	 none[] = { "", "2026-11-22",
+	    "2026-11-22T02:23:48", "2026-11-22T02:23:48Zx",
+	    "2026-11-22 02:23:48Z", "2026-02-29T00:00:00Z",
+	    "2100-02-29T00:00:00Z", "2026-04-31T00:00:00Z",
+	    "2026-00-01T00:00:00Z", "2026-13-01T00:00:00Z",
+	    "2026-01-00T00:00:00Z", "2026-01-01T24:00:00Z",
+	    "2026-01-01T00:60:00Z", "2026-01-01T00:00:60Z",
+	    "1969-12-31T23:59:59Z", "+026-01-01T00:00:00Z",
+	    "2026-1-001T00:00:00Z" };
+	char		 text[SIGNED_DATE_SIZE], want[SIGNED_DATE_SIZE];
+	struct tm	 tm;
+	int64_t		 t, back;
+	time_t		 tt;
+	size_t		 i;
+
+	/* Against the C library, over all the years. */
+	for (t = 0; t <= SIGNED_DATE_MAX; t += 86399LL * 97) {
+		tt = (time_t)t;
+		assert_non_null(gmtime_r(&tt, &tm));
+		strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%SZ", &tm);
+		signed_date(t, text);
+		assert_string_equal(text, want);
+		assert_int_equal(signed_parsedate(text, &back), 0);
+		assert_int_equal(back, t);
+	}
+	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (signed_parsedate(none[i], &t) != -1)
+			fail_msg("\"%s\" is a date", none[i]);
+	assert_int_equal(signed_parsedate("2024-02-29T23:59:59Z", &t), 0);
+	signed_date(INT64_MAX, text);
+	assert_string_equal(text, "9999-12-31T23:59:59Z");
+	signed_date(-1, text);
+	assert_string_equal(text, "1970-01-01T00:00:00Z");
+}
+
+static void
+test_key_files(void **state)
+{
+	static const char	 good[] = "untrusted comment: signify public "
+	    "key\nRWTCh4nya4GzKtMSQyLCaWNsgmr6M6T82Np4Fg2nEOojiK7Vby/B10sW\n";
+	struct relkey		 key;
+	const char		*why;
+	char			 copy[sizeof(good) + 64];
+	size_t			 i, len = sizeof(good) - 1;
+
+	assert_int_equal(relkey_parse(good, len, &key, &why), 0);
+	assert_null(why);
+	assert_memory_equal(key.num, "\xc2\x87\x89\xf2\x6b\x81\xb3\x2a", 8);
+	for (i = 0; i < len; i++)
+		assert_int_equal(relkey_parse(good, i, &key, &why), -1);
+	snprintf(copy, sizeof(copy), "%s\n", good);
+	assert_int_equal(relkey_parse(copy, len + 1, &key, &why), -1);
+	assert_string_equal(why, "more than one key");
+	memcpy(copy, good, sizeof(good));
+	copy[strcspn(copy, "\n") + 1] = 'S';
+	assert_int_equal(relkey_parse(copy, len, &key, &why), -1);
+	assert_string_equal(why, "not an Ed25519 key");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest	 tests[] = {
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_every_bit),
+		cmocka_unit_test(test_used_ends_at_nul),
+		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_key_files)
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
