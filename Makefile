@@ -73,6 +73,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/observe.o updaterd/parent/operate.o \
 		updaterd/parent/ops.o \
 		updaterd/parent/parent.o \
+		updaterd/parent/echo.o \
+		updaterd/parent/once.o \
 		updaterd/parent/plan.o \
 		updaterd/parent/pass.o updaterd/parent/prepare.o \
 		updaterd/parent/probing.o updaterd/parent/prom.o \
@@ -136,7 +138,8 @@ UPDATERD=	${COMMON} common/pemdate.o ${OS_OBJS} ${MAIN} ${PARENT} ${NET} ${PROBE
 
 UPDATERCTL=	common/error.o common/log.o common/proto.o common/text.o \
 		common/util.o ${OS_COMMON} updaterctl/client.o \
-		updaterctl/output.o updaterctl/status.o updaterctl/updaterctl.o
+		updaterctl/output.o updaterctl/profiles.o updaterctl/status.o \
+		updaterctl/updaterctl.o
 
 UPDATERMASTER=	common/error.o common/log.o common/proto.o common/relkey.o \
 		common/text.o common/util.o ${OS_COMMON} updatermaster/bundle.o \
@@ -147,7 +150,9 @@ UPDATERMASTER=	common/error.o common/log.o common/proto.o common/relkey.o \
 		updatermaster/hosts.o updatermaster/ignore.o \
 		updatermaster/inventory.o updatermaster/keypair.o \
 		updatermaster/listing.o updatermaster/pack.o \
+		updatermaster/outcome.o \
 		updatermaster/packing.o updatermaster/pem.o \
+		updatermaster/results.o \
 		updatermaster/push.o \
 		updatermaster/query.o updatermaster/record.o \
 		updatermaster/report.o updatermaster/rollout.o \
@@ -206,6 +211,7 @@ bench:
 	@sh regress/deps.sh build check
 	@${MAKE} programs regress/agent/agent
 	@sh regress/bench/run.sh
+	@sh regress/bench/signed.sh
 	@sh regress/bench/master.sh
 
 lint:

@@ -25,6 +25,7 @@
 #include "util.h"
 
 #define BUF_MIN		256	/* bytes of the first allocation */
+#define TAIL_MIN	512	/* bytes of a ring, at first */
 #define READ_MIN	4096	/* bytes */
 #define US_PER_S	1000000
 #define S_PER_DAY	86400
@@ -106,9 +107,32 @@ int
 tail_init(struct tail *t, size_t cap)
 {
 	memset(t, 0, sizeof(*t));
-	if ((t->data = malloc(cap > 0 ? cap : 1)) == NULL)
-		return -1;
 	t->cap = cap;
+	return 0;
+}
+
+/*
+ * Make room for so many bytes more while the ring has not gone round yet:
+ * most services are quiet, and a thousand of them shall not take what one
+ * that talks does.  0, or -1 ENOMEM.
+ */
+static int
+tail_grow(struct tail *t, size_t len)
+{
+	size_t	 need, size = t->size;
+	char	*p;
+
+	need = len < t->cap - t->pos ? t->pos + len : t->cap;
+	if (t->total > t->cap || need <= size)
+		return 0;
+	while (size < need)
+		size = size == 0 ? TAIL_MIN : size * 2;
+	if (size > t->cap)
+		size = t->cap;
+	if ((p = realloc(t->data, size)) == NULL)
+		return -1;
+	t->data = p;
+	t->size = size;
 	return 0;
 }
 
@@ -118,9 +142,11 @@ tail_add(struct tail *t, const void *data, size_t len)
 	const char	*p = data;
 	size_t		 n;
 
-	t->total += len;
-	if (t->cap == 0)
+	if (t->cap == 0 || len == 0)
 		return;
+	if (tail_grow(t, len) == -1)
+		return;
+	t->total += len;
 	if (len > t->cap) {
 		p += len - t->cap;
 		len = t->cap;

@@ -22,14 +22,17 @@ int	 buf_printf(struct buf *, const char *, ...)
 void	 buf_reset(struct buf *);	/* empty, memory kept */
 void	 buf_free(struct buf *);	/* empty, memory released */
 
-/* A ring that keeps the last `cap` bytes written. */
+/* A ring that keeps the last `cap` bytes written; it takes the memory for
+ * them as they come. */
 struct tail {
 	char	*data;
+	size_t	 size;			/* bytes of memory */
 	size_t	 cap;
 	size_t	 pos;
 	uint64_t total;			/* bytes ever written */
 };
 int	 tail_init(struct tail *, size_t);		/* 0, or -1 ENOMEM */
+/* Bytes for which there is no memory are lost. */
 void	 tail_add(struct tail *, const void *, size_t);
 /* Copy the kept bytes in order, oldest first; NUL added.  Malloced, the
  * caller frees; *len without the NUL.  NULL with ENOMEM. */

@@ -129,10 +129,11 @@ C
 	    gzip -1n > "$T/$1.tgz"
 }
 
-# How often a host was given that sha, whatever came of it.
+# How often a host was given that sha, whatever came of it; an upload that
+# was cut off gave it nothing.
 given() {	# name sha
 	jq -r --arg s "$2" 'select(.sha == $s and .event == "update" and
-	    .result != "dry_run") | .sha' \
+	    .result != "dry_run" and .phase != "receive") | .sha' \
 	    "$T/h/$1/agent/history.jsonl" 2>/dev/null | grep -c .
 }
 

@@ -22,6 +22,9 @@ void	 output_verify(struct screen *, const json_t *);
 void	 output_event(struct screen *, json_t *);
 /* {"metrics":text}: the text as it is. */
 void	 output_metrics(struct screen *, const json_t *);
+/* profiles.c: {"profiles":[..]}; and {"lines":[..]}, as they are. */
+void	 output_profiles(struct screen *, const json_t *);
+void	 output_reconcile(struct screen *, const json_t *);
 /* An answer of status 400 or more: what failed, in which phase, what the
  * probes and the service said. */
 void	 output_error(struct screen *, uint32_t, const json_t *);

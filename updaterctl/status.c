@@ -281,7 +281,8 @@ service_row(struct screen *s, struct table *t, const json_t *v, int released)
 	int		 wanted, trouble;
 
 	wanted = wanted_text == NULL || strcmp(wanted_text, "running") == 0;
-	trouble = released && is_trouble(state, wanted);
+	trouble = released && is_trouble(state, wanted &&
+	    !json_is_false(json_object_get(v, "enabled")));
 	table_row(t);
 	table_cell(t, TONE_PLAIN, js_text(v, "name"));
 	table_cell(t, trouble ? TONE_BAD : strcmp(state, "up") == 0 ?

@@ -3,7 +3,8 @@
  *
  * One command, one request, one answer (monitor: answers until somebody
  * goes).  Who may do what is the daemon's business; here is only what
- * saves a person a detour.  Exit 0: done, 1: failed, 2: used wrongly.
+ * saves a person a detour.  Exit 0: done, 1: failed, 2: used wrongly, 3: see
+ * reconcile -n.
  */
 #include <sys/types.h>
 #include <sys/stat.h>
@@ -25,6 +26,7 @@
 #define CTL_SOCKET	"/run/updaterd.sock"	/* CONF_CONTROL */
 #define EXIT_FAILED	1
 #define EXIT_USAGE	2
+#define EXIT_CHANGES	3	/* reconcile -n: something would change */
 
 struct ctl {
 	const char		*path;		/* of the socket */
@@ -68,6 +70,7 @@ static const struct command	commands[] = {
 	{ "log",	1, 1, "", ctl_log, OP_VERBOSE, "brief|verbose" },
 	{ "confirm",	0, 1, "", ctl_agent, OP_CONFIRM, "[agent]" },
 	{ "reconcile",	0, 0, "n", ctl_reconcile, OP_RECONCILE, "[-n]" },
+	{ "profiles",	0, 0, "", ctl_plain, OP_PROFILES, "" },
 	{ "verify",	0, 2, "", ctl_release, OP_VERIFY, "[agent [id]]" },
 };
 #define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -187,6 +190,10 @@ show(struct ctl *ctl, json_t *json)
 		output_verify(&ctl->out, json);
 	else if (ctl->cmd->op == OP_MONITOR)
 		output_event(&ctl->out, json);
+	else if (ctl->cmd->op == OP_PROFILES)
+		output_profiles(&ctl->out, json);
+	else if (ctl->cmd->op == OP_RECONCILE)
+		output_reconcile(&ctl->out, json);
 	else if (ctl->cmd->op == OP_METRICS)
 		output_metrics(&ctl->out, json);
 	else
@@ -221,8 +228,14 @@ present(struct ctl *ctl, const struct answer *a)
 	else {
 		show(ctl, json);
 		/* An answer, and yet not what was hoped for. */
-		rv = ctl->cmd->op == OP_VERIFY && strcmp(js_text(json,
-		    "status"), "clean") != 0 ? EXIT_FAILED : 0;
+		if (ctl->cmd->op == OP_VERIFY && strcmp(js_text(json,
+		    "status"), "clean") != 0)
+			rv = EXIT_FAILED;
+		else if (ctl->cmd->op == OP_RECONCILE && js_true(json,
+		    "dry") && js_int(json, "changes", 0) > 0)
+			rv = EXIT_CHANGES;
+		else
+			rv = 0;
 	}
 	json_decref(json);
 	if (fflush(stdout) == EOF)

@@ -37,7 +37,8 @@ help(void)
 	    "  -h              print this\n"
 	    "  -n              check the configuration and exit; with -v\n"
 	    "                  print it\n"
-	    "  -R              reconcile once and exit (a later version)\n"
+	    "  -R              reconcile once and exit; with -n only say\n"
+	    "                  what would be done\n"
 	    "  -V              print the version\n"
 	    "  -v              log more; twice: for debugging\n", CONF_PATH);
 }
@@ -75,6 +76,7 @@ main(int argc, char *argv[])
 	const char	*path = CONF_PATH;
 	char		*own[OPTIONS_MAX + 1];
 	int		 ch, n = 0, foreground = 0, check = 0, verbose = 0;
+	int		 once = 0;
 
 	if (argc >= 3 && strcmp(argv[1], "-T") == 0)
 		child(argv[2], argc, argv);
@@ -104,8 +106,8 @@ main(int argc, char *argv[])
 			check = 1;
 			break;
 		case 'R':
-			errx(1, "-R: reconcile is not built into this version "
-			    "of updaterd");
+			once = 1;
+			break;
 		case 'V':
 			printf("updaterd %s\n", UPD_VERSION);
 			return 0;
@@ -123,7 +125,7 @@ main(int argc, char *argv[])
 		return 2;
 	}
 
-	if (!check) {
+	if (!check && !once) {
 		own[n] = NULL;
 		handover_take();
 		handover_options(own, path);
@@ -135,7 +137,7 @@ main(int argc, char *argv[])
 	}
 	if ((conf = config_parse(path)) == NULL)
 		return 1;
-	if (check) {
+	if (check && !once) {
 		if (verbose)
 			config_print(conf, stdout);
 		else
@@ -146,5 +148,11 @@ main(int argc, char *argv[])
 
 	if (geteuid() != 0)
 		errx(1, "need root privileges");
+	if (once) {
+		if (proc_setpath(argv[0]) == -1)
+			err(1, "cannot find my own program, start me by an "
+			    "absolute path");
+		parent_once(conf, check, verbose);
+	}
 	parent_main(conf, foreground, verbose);
 }

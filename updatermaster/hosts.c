@@ -6,8 +6,7 @@
  *	    [serial=HEX] [worker=HEX] [san=A,B] [expires=YYYY-MM-DD[THH:MM:SSZ]]
  *	    [revoked]	# comment
  *
- * (all on one line), and results, which is ours alone: what the last push
- * to each came to, `NAME RESULT SHA SECONDS`, "-" for nothing.
+ * (all on one line).
  *
  * hosts_save() takes the lock, reads the file anew and replaces only the
  * lines of hosts that we changed: comments, order, and what an editor or
@@ -35,8 +34,7 @@
 #include "util.h"
 
 #define HOSTS_FILE	"hosts.conf"
-#define RESULTS_FILE	"results"
-#define HOSTS_MAX	(64U << 20)	/* bytes of either file */
+#define HOSTS_MAX	(64U << 20)	/* bytes of the file */
 #define NAME_BYTES	56	/* "updater@" and it: 64, a CN's bound */
 #define LABEL_BYTES	63	/* RFC 1035 */
 #define FPR_PREFIX	"SHA256:"
@@ -394,39 +392,6 @@ parse_line(struct master *m, struct place *at, char *line)
 		parse_word(at, h, word);
 }
 
-static int
-results_load(struct master *m)
-{
-	struct host	*h;
-	char		*data, *rest, *line, *name, *result, *sha, *at;
-	size_t		 len;
-
-	if ((data = file_read(m->dirfd, RESULTS_FILE, HOSTS_MAX,
-	    &len)) == NULL) {
-		if (errno == ENOENT)
-			return 0;
-		warn("%s/%s", m->dir, RESULTS_FILE);
-		return -1;
-	}
-	rest = data;
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		if ((name = word_next(&line)) == NULL ||
-		    (result = word_next(&line)) == NULL ||
-		    (sha = word_next(&line)) == NULL ||
-		    (at = word_next(&line)) == NULL ||
-		    (h = hosts_find(m, name)) == NULL)
-			continue;
-		free(h->last_result);
-		free(h->last_sha);
-		h->last_result = strcmp(result, "-") == 0 ? NULL :
-		    copy(result);
-		h->last_sha = strcmp(sha, "-") == 0 ? NULL : copy(sha);
-		h->last_at = strtonum(at, 0, INT64_MAX, NULL);
-	}
-	free(data);
-	return 0;
-}
-
 int
 hosts_load(struct master *m)
 {
@@ -461,8 +426,8 @@ hosts_load(struct master *m)
 /* --- writing ---------------------------------------------------------- */
 
 /* Nobody else rewrites these files until the descriptor is closed. */
-static int
-lock(const struct master *m)
+int
+hosts_lock(const struct master *m)
 {
 	int	 fd;
 
@@ -536,7 +501,7 @@ hosts_save(struct master *m)
 	size_t		 len;
 	int		 fd, rv = -1;
 
-	if ((fd = lock(m)) == -1)
+	if ((fd = hosts_lock(m)) == -1)
 		return -1;
 	data = file_read(m->dirfd, HOSTS_FILE, HOSTS_MAX, &len);
 	if (data == NULL && (errno != ENOENT || (data = strdup(head)) == NULL))
@@ -570,64 +535,6 @@ hosts_save(struct master *m)
  fail:
 	if (rv == -1)
 		warn("%s/%s", m->dir, HOSTS_FILE);
-	free(data);
-	buf_free(&b);
-	close(fd);
-	return rv;
-}
-
-/* A word for the file: no blanks, never empty. */
-static void
-print_word(struct buf *b, const char *s)
-{
-	char	 word[UPD_SHA_SIZE];
-	size_t	 i;
-
-	strlcpy(word, s != NULL && s[0] != '\0' ? s : "-", sizeof(word));
-	for (i = 0; word[i] != '\0'; i++)
-		if (!isgraph((unsigned char)word[i]) || word[i] == '#')
-			word[i] = '_';
-	buf_printf(b, " %s", word);
-}
-
-int
-hosts_result(struct master *m, struct host *h, const char *result,
-    const char *sha)
-{
-	struct buf	 b = { NULL, 0, 0 };
-	char		*data, *rest, *line;
-	size_t		 len, n;
-	int		 fd, rv = -1;
-
-	data = copy(result != NULL ? result : "");
-	free(h->last_result);
-	h->last_result = data;
-	data = copy(sha != NULL ? sha : "");
-	free(h->last_sha);
-	h->last_sha = data;
-	h->last_at = time_real_us() / 1000000;
-
-	if ((fd = lock(m)) == -1)
-		return -1;
-	/* Others' lines as they are by now. */
-	data = file_read(m->dirfd, RESULTS_FILE, HOSTS_MAX, &len);
-	if (data == NULL && errno != ENOENT)
-		goto done;
-	rest = data;
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		n = strcspn(line, " ");
-		if (n > 0 && (n != strlen(h->name) ||
-		    strncasecmp(line, h->name, n) != 0))
-			buf_printf(&b, "%s\n", line);
-	}
-	buf_printf(&b, "%s", h->name);
-	print_word(&b, h->last_result);
-	print_word(&b, h->last_sha);
-	if (buf_printf(&b, " %" PRId64 "\n", h->last_at) == 0)
-		rv = file_write(m->dirfd, RESULTS_FILE, b.data, b.len, 0600);
- done:
-	if (rv == -1)
-		warn("%s/%s", m->dir, RESULTS_FILE);
 	free(data);
 	buf_free(&b);
 	close(fd);

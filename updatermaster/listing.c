@@ -246,6 +246,7 @@ cmd_hosts(struct master *m, int argc, char **argv)
 	}
 	if (optind != argc)
 		return master_usage(argv[0]);
+	outcomes_last(m);
 	if (json)
 		return print_json(m, group, now);
 	print_table(m, group, now);

@@ -59,6 +59,7 @@ struct host {
 	char	*last_result;		/* "updated", "failed" .. or NULL */
 	char	*last_sha;
 	int64_t	 last_at;		/* seconds */
+	int	 noted;			/* the last_ are to be saved */
 };
 TAILQ_HEAD(hosts, host);
 
@@ -97,9 +98,19 @@ void	 host_group(struct host *, const char *);
 int	 host_address(struct host *, const char *);
 /* Is the name fit for a host, and for a certificate?  NULL, or why not. */
 const char *host_badname(const char *);
-/* Note the outcome of a push and save. */
-int	 hosts_result(struct master *, struct host *, const char *,
-	    const char *);
+/* Nobody else rewrites our files until the descriptor is closed.  It, or -1
+ * (said). */
+int	 hosts_lock(const struct master *);
+
+/* results.c: hosts_load() has called results_load(). */
+int	 results_load(struct master *);
+/* Note the outcome of a push: result, sha, seconds. */
+void	 result_note(struct host *, const char *, const char *, int64_t);
+/* Save what was noted, all at once.  0, or -1 (said). */
+int	 results_save(struct master *);
+/* outcome.c: note what the last rollout's record says, where that is newer;
+ * it may have been killed. */
+void	 outcomes_last(struct master *);
 
 /* pack.c */
 struct pack_opts {

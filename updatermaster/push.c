@@ -22,6 +22,7 @@
 #include "rollout.h"
 #include "show.h"
 #include "signing.h"
+#include "text.h"
 #include "util.h"
 
 #define PARALLEL	32		/* hosts at a time, unless told */
@@ -65,6 +66,7 @@ static const struct option	longopts[] = {
 	{ "rollback-on-fail", no_argument, NULL, OPT_ROLLBACK },
 	{ "resume",	no_argument, NULL, OPT_RESUME },
 	{ "retries",	required_argument, NULL, OPT_RETRIES },
+	{ "verbose",	no_argument, NULL, 'v' },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -222,6 +224,9 @@ option(struct args *a, int opt, const char *name)
 	case OPT_JSON:
 		a->json = 1;
 		return 0;
+	case 'v':
+		a->plan.verbose = 1;
+		return 0;
 	case OPT_REPORT:
 		a->report = optarg;
 		return 0;
@@ -270,7 +275,7 @@ goes_with_resume(int opt)
 {
 	return opt == OPT_RESUME || opt == OPT_JSON || opt == OPT_REPORT ||
 	    opt == OPT_PARALLEL || opt == OPT_RETRIES || opt == OPT_MAX_FAIL ||
-	    opt == OPT_INVENTORY;
+	    opt == OPT_INVENTORY || opt == 'v';
 }
 
 /* EXIT_DONE, or an exit code: said. */
@@ -280,7 +285,7 @@ options(struct args *a, int argc, char **argv)
 	int	 opt, which = 0;
 
 	optind = 1;
-	while ((opt = getopt_long(argc, argv, "+", longopts, &which)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+v", longopts, &which)) != -1) {
 		if (opt == '?')
 			return master_usage("push");
 		/* There is nothing else that does not begin with a dash. */
@@ -334,9 +339,31 @@ find_key(struct rollout *ro, const struct args *a)
 	return rv;
 }
 
+struct leftovers {
+	int		 list;		/* -v */
+	uint64_t	 n;
+};
+
+/* To standard error: what goes to standard output is for machines, too. */
+static void
+left_out(void *arg, const char *path, const char *why)
+{
+	struct leftovers	*l = arg;
+	char			*name;
+
+	l->n++;
+	if (!l->list)
+		return;
+	/* A name must not move the terminal. */
+	name = text_escape(path, 0);
+	fprintf(stderr, "left out: %s (%s)\n", name, why);
+	free(name);
+}
+
 static int
 pack(struct plan *p)
 {
+	struct leftovers	 left = { p->verbose, 0 };
 	struct pack_opts	 o;
 	char			 text[UPD_TEXT_SIZE] = "", sha[UPD_SHA_SIZE];
 	int			 rv;
@@ -348,7 +375,13 @@ pack(struct plan *p)
 		o.root = p->root;
 		o.include = p->include;
 		o.exclude = p->exclude;
+		o.left = left_out;
+		o.arg = &left;
 		rv = pack_tree(&o, &p->pack, text);
+		if (rv == 0 && left.n > 0 && !p->verbose &&
+		    isatty(STDERR_FILENO))
+			fprintf(stderr, "%llu left out of %s (-v lists them)\n",
+			    (unsigned long long)left.n, p->root);
 	}
 	if (rv == -1) {
 		warnx("%s", text);
@@ -436,6 +469,7 @@ begin_new(struct rollout *ro, const struct args *a)
 	    ro->plan.sha : ro->plan.pack.sha256);
 	if (ro->plan.dry_run)
 		return EXIT_DONE;	/* nothing to be resumed */
+	outcomes_last(ro->master);	/* before its record goes */
 	return record_create(ro) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -513,27 +547,6 @@ say_how_to_go_on(const struct rollout *ro)
 	    " --max-fail N" : "");
 }
 
-/* For `hosts`; the record is what counts. */
-static void
-note_results(struct rollout *ro)
-{
-	struct target	*t;
-	struct host	*h;
-	size_t		 i;
-
-	if (ro->plan.dry_run)
-		return;
-	for (i = 0; i < ro->ntargets; i++) {
-		t = &ro->targets[i];
-		if (t->begun_us == 0 || t->agent == OUTCOME_NONE ||
-		    (h = hosts_find(ro->master, t->host.name)) == NULL)
-			continue;
-		if (hosts_result(ro->master, h, outcome_name(t->agent),
-		    ro->plan.sha) == -1)
-			return;
-	}
-}
-
 static int
 verdict(const struct rollout *ro)
 {
@@ -599,7 +612,8 @@ cmd_push(struct master *m, int argc, char **argv)
 		client_free(ro.client);
 		for (i = 0; i < ro.ntargets; i++)
 			deliver_free(&ro.targets[i]);
-		note_results(&ro);
+		outcomes_note(&ro);
+		(void)results_save(m);
 	}
 	record_close(&ro);
 	if (ro.plan.pack.fd != -1)

@@ -371,6 +371,8 @@ read_all(struct rollout *ro, char *data, size_t len)
 		left -= (size_t)(end - p) + 1;
 		p = end + 1;
 	}
+	if (ro->recfd == -1)		/* only looking */
+		return first ? -1 : rv;
 	if (first || rv == -1) {
 		warnx("%s/%s: not a rollout's record", ro->master->dir,
 		    RECORD);
@@ -401,6 +403,21 @@ record_resume(struct rollout *ro)
 		warn("%s/%s", ro->master->dir, RECORD);
 		return -1;
 	}
+	rv = read_all(ro, data, len);
+	free(data);
+	return rv;
+}
+
+int
+record_peek(struct rollout *ro)
+{
+	char	*data;
+	size_t	 len;
+	int	 rv;
+
+	if ((data = file_read(ro->master->dirfd, RECORD, RECORD_MAX,
+	    &len)) == NULL)
+		return -1;
 	rv = read_all(ro, data, len);
 	free(data);
 	return rv;

@@ -102,6 +102,7 @@ struct plan {
 	uint16_t	 port;		/* 0: that of the host */
 	int		 dry_run;
 	int		 force;
+	int		 verbose;	/* of this run: say what is left out */
 	int		 self;
 	int		 rollback;	/* --rollback-on-fail */
 	uint32_t	 canary;	/* hosts */
@@ -175,6 +176,12 @@ int		 record_resume(struct rollout *);
 int		 record_event(struct rollout *, const struct target *,
 		    const char *);
 void		 record_close(struct rollout *);
+/* Read the last one as it is, to look at: nothing is said or written. */
+int		 record_peek(struct rollout *);
+
+/* --- outcome.c --- */
+/* Note what became of each host, for `hosts`. */
+void		 outcomes_note(struct rollout *);
 
 /* --- report.c --- */
 /* 0, or -1 (said). */

@@ -13,7 +13,7 @@ _updaterctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
 	local commands='status releases rollback update start stop restart
-	    history monitor metrics reload log confirm reconcile verify'
+	    history monitor metrics reload log confirm reconcile profiles verify'
 	local command= i at=0
 
 	COMPREPLY=()

@@ -69,7 +69,7 @@ _updatermaster()
 	push)	words="$whom --root --tarball --sign --sha --exclude --include
 		    --dry-run --force --include-self --report --canary
 		    --batch --max-fail --pause --rollback-on-fail --resume
-		    --retries --confirm";;
+		    --retries --confirm --verbose";;
 	rollback)
 		words="$whom --to";;
 	watch)	words="$whom --every --rounds";;

@@ -67,6 +67,37 @@ def go_rollback(lab, watch):
     return t, status, body, [old, new], new if status == 200 else None
 
 
+def go_confirm(lab, watch):
+    """A release that is on trial is confirmed."""
+    new = other(lab)
+    lab.push(new, "&confirm=120")
+    t = watch()
+    status, body = lab.ask("POST", "/confirm")
+    return t, status, body, [new], new if status == 200 else None
+
+
+def go_lapse(lab, watch):
+    """One that nobody confirms goes back."""
+    old, new = lab.name(), other(lab)
+    lab.push(new, "&confirm=1")
+    t = watch()
+    lab.wait(10, lambda: not lab.alive() or
+             (lab.name() == old and not lab.leftovers()))
+    return t, None, None, [old], None
+
+
+def settle(lab, status):
+    """After a confirmation that was cut off: it is, or it can be repeated;
+    but not where it was answered."""
+    lab.wait(5, lab.up)
+    again, _ = lab.ask("POST", "/confirm")
+    if again not in (200, 404):
+        return [f"a second confirmation is answered {again}"]
+    if status == 200 and again == 200:
+        return ["confirmed, answered 200, and still on trial"]
+    return []
+
+
 def recovery(before):
     """Cut an update off as `before` says, then watch the next start."""
     def go(lab, watch):
@@ -114,6 +145,8 @@ def phases(lab):
     yield Phase(lab, "push with install", "parent", install, go_push)
     yield Phase(lab, "push of a broken one", "parent", plain, go_broken)
     yield Phase(lab, "rollback", "parent", plain, go_rollback)
+    yield Phase(lab, "confirm", "parent", plain, go_confirm)
+    yield Phase(lab, "not confirmed", "parent", plain, go_lapse)
     for title, name, at in CUTS:
         conf = install if title == "installing" else plain
         yield Phase(lab, "recovery of " + title, "parent", conf,
@@ -174,6 +207,8 @@ def run(lab, phase, n, out=None):
     elif not lab.alive():
         wrong.append("the daemon died by itself")
         lab.start()
+    if phase.go is go_confirm and lab.alive():
+        wrong += settle(lab, status)
     wrong += lab.check(allowed, must)
     if phase.who in ("net", "probe") and not wrong:
         lab.stop()		# else it comes back later each time

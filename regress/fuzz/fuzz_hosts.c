@@ -3,7 +3,7 @@
  * ansible inventory (the first byte says which).  A hosts.conf that is
  * accepted is written again, and reads then as the same.
  */
-/* LINK: updatermaster/hosts.o updatermaster/inventory.o common/util.o */
+/* LINK: updatermaster/hosts.o updatermaster/results.o updatermaster/inventory.o common/util.o */
 /* LIBS: -ljansson */
 #include "scratch.h"
 

@@ -97,7 +97,8 @@ t "again: unchanged" sh -c \
 echo "TOKEN=x" > hello/.env
 cp "$HOME/.updater/ca.key" hello/harmless.txt
 echo new > hello/VERSION
-t "a tree with secrets" master push --host here --root hello
+t "a tree with secrets" master push --host here --root hello -v
+like "$(cat "$T/t.out")" '^left out: [^ ]+ \(.+\)$' "-v says what is left out"
 t "what is new arrives" test -f /opt/agent/current/VERSION
 t "a file of passwords does not" test ! -e /opt/agent/current/.env
 t "nor does a key" test ! -e /opt/agent/current/harmless.txt

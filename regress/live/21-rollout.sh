@@ -8,7 +8,7 @@
 [ "$UPD_NAMESPACE" = own ] || skip_all "no mount name space here"
 fleet 8
 for r in r1 r2 r3 r4 r5; do mk_fleet_release $r; done
-for r in k1 k2 int; do mk_fleet_release $r slow; done
+for r in k1 k2 k3 int; do mk_fleet_release $r slow; done
 mk_fleet_release bad bad
 
 rollout() {	# release [options]
@@ -127,12 +127,36 @@ is "$rc" 0 "killed again and again, it gets through"
 t "it was killed at least once" test "$kills" -gt 0
 is "$(all_active)" "$(same k1)" "no host is forgotten"
 is "$(all_given k1)" "$(same 1)" "none was given it twice"
+noted() {	# what `hosts` says of all, or of one
+	um hosts --json | jq -r ".hosts[] |
+	    select(.name == \"${1-}\" or \"${1-}\" == \"\") |
+	    .last_result + \" \" + .last_sha" | sort | uniq -c |
+	    sed 's/^ *//'
+}
+is "$(noted)" "8 updated k1" "and hosts lists what came of it"
 : > "$T/h/h003/broken"
 chop k2 42
 is "$rc" 1 "the same with a host where it fails"
 is "$(all_active)" "k2 k2 k1 k2 k2 k2 k2 k2" "no host is forgotten"
 is "$(all_given k2)" "$(same 1)" "not even that is repeated"
 rm "$T/h/h003/broken"
+
+# Killed, and nobody resumes: what the record knows is known.
+"$UPDATERMASTER" -d "$M" push --all --tarball "$T/k3.tgz" --sha k3 \
+    --parallel 1 >"$T/out" 2>&1 &
+p=$!
+one_done() {
+	grep -q '"updated"' "$M/rollout.jsonl" &&
+	    grep -q '"sha":"k3"' "$M/rollout.jsonl"
+}
+t "one host is done" wait_for 10 one_done
+alive $p && ours $p && kill9 $p 2>/dev/null
+wait $p 2>/dev/null
+first=$(jq -r 'select(.event == "updated") | .host' "$M/rollout.jsonl" |
+    head -n 1)
+is "$(noted "$first")" "1 updated k3" "killed: hosts knows of it all the same"
+is "$(rollout r2 --host h008)" 0 "another push takes the record's place"
+is "$(noted "$first")" "1 updated k3" "what it said is kept"
 
 # --- interrupted --------------------------------------------------------
 begun() {	# how many at least

@@ -42,11 +42,22 @@ static struct agent_conf lab_conf;
 static struct store	 lab_store;
 static char		*lab_words[LAB_ENV][2];
 
-/* All services are ours. */
+/* All services are ours, unless a test plays another supervisor. */
+#ifndef LAB_BACKEND
+#define LAB_BACKEND	native_backend
+#endif
+extern const struct backend	 LAB_BACKEND;
+
 const struct backend *
 backend_of(enum supervisor s)
 {
-	return &native_backend;
+	return &LAB_BACKEND;
+}
+
+int
+backend_withdraw(const char *name)
+{
+	return 0;
 }
 
 /* The probe process. */
@@ -336,7 +347,7 @@ lab_open(const char *dir)
 	e.probe_cancel = lab_probe_cancel;
 	e.probe_kill = lab_probe_kill;
 	e.event = lab_event;
-	service_init(&e);
+	service_init(&e, 0);
 	lab_store.root = root;
 	lab_store.rootfd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	lab_path(path, sizeof(path), "root/releases");

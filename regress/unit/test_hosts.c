@@ -2,7 +2,7 @@
  * hosts.c: hosts.conf is read, wrong lines are named, and what is written
  * keeps comments, order and what somebody else wrote meanwhile.
  */
-/* LINK: updatermaster/hosts.o common/util.o */
+/* LINK: updatermaster/hosts.o updatermaster/results.o common/util.o */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -155,15 +155,33 @@ test_result(void **state)
 	assert_int_equal(hosts_load(&m), 0);
 	a = hosts_find(&m, "a");
 	b = hosts_find(&m, "b");
-	assert_int_equal(hosts_result(&m, a, "updated", "abc"), 0);
-	assert_int_equal(hosts_result(&m, b, "failed", NULL), 0);
-	assert_int_equal(hosts_result(&m, a, "roll back\n", "x y"), 0);
+	assert_int_equal(results_save(&m), 0);	/* nothing noted: no file */
+	assert_int_equal(faccessat(m.dirfd, "results", F_OK, 0), -1);
+	result_note(a, "updated", "abc", 1800000001);
+	result_note(b, "failed", NULL, 1800000002);
+	assert_int_equal(results_save(&m), 0);
+	s = content("results");
+	assert_string_equal(s, "a updated abc 1800000001\n"
+	    "b failed - 1800000002\n");
+	free(s);
+	/* What another updatermaster wrote of others meanwhile stays, also
+	 * of hosts that we do not know. */
+	lab_text("results", "a old x 1\nB updated y 1800000003\n"
+	    "gone failed z 5\n");
+	result_note(a, "roll back\n", "x y", 1800000004);
+	assert_int_equal(results_save(&m), 0);
+	s = content("results");
+	assert_string_equal(s, "B updated y 1800000003\n"
+	    "gone failed z 5\na roll_back_ x_y 1800000004\n");
+	free(s);
+	lab_text("results", "a roll_back_ x_y 1800000004\n"
+	    "b failed - 1800000002\nb\nb x\n\n b updated y 7\n");
 	assert_int_equal(hosts_load(&m), 0);
 	a = hosts_find(&m, "a");
 	b = hosts_find(&m, "b");
 	assert_string_equal(a->last_result, "roll_back_");
 	assert_string_equal(a->last_sha, "x_y");
-	assert_true(a->last_at > 1700000000);
+	assert_int_equal(a->last_at, 1800000004);
 	assert_string_equal(b->last_result, "failed");
 	assert_null(b->last_sha);
 	/* hosts.conf is not touched by a push. */

@@ -1,7 +1,7 @@
 /*
  * inventory.c: what ansible-inventory --list prints, and what it might.
  */
-/* LINK: updatermaster/inventory.o updatermaster/hosts.o common/util.o */
+/* LINK: updatermaster/inventory.o updatermaster/hosts.o updatermaster/results.o common/util.o */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

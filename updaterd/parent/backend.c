@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include "instance.h"
+#include "unitrecord.h"
 
 const struct backend *
 backend_of(enum supervisor s)
@@ -17,4 +18,10 @@ backend_of(enum supervisor s)
 
 	return s < sizeof(all) / sizeof(all[0]) && all[s] != NULL ? all[s] :
 	    &native_backend;
+}
+
+int
+backend_withdraw(const char *name)
+{
+	return unitrecord_withdraw(name);
 }

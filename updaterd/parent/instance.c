@@ -161,6 +161,8 @@ instance_write(struct instance *i)
 		return -1;
 	i->dirty = 0;
 	evtimer_del(&i->write_ev);
+	if (service_getenv()->changed != NULL)
+		service_getenv()->changed(i);
 	return 0;
 }
 
@@ -185,6 +187,8 @@ instance_dirty(struct instance *i)
 	i->dirty = 1;
 	if (!evtimer_pending(&i->write_ev, NULL))
 		timer(&i->write_ev, WRITE_MS);
+	if (service_getenv()->changed != NULL)
+		service_getenv()->changed(i);
 }
 
 /* It is not to be believed: nobody knows what was wanted. */
@@ -356,6 +360,37 @@ instance_free(struct instance *i)
 	free(i);
 }
 
+void
+instance_move(struct instance *i)
+{
+	const struct backend	*to;
+	char			 text[UPD_TEXT_SIZE];
+	enum service_state	 was = i->state;
+
+	if (i->conf == NULL || (to = backend_of(i->conf->supervisor)) ==
+	    i->backend)
+		return;
+	if (!service_isdown(i)) {
+		service_stop(i, "moves to another supervisor");
+		if (i->in.desired)
+			i->again = 1;
+		return;
+	}
+	log_notice("move %s from %s to %s", i->name, i->backend->name,
+	    to->name);
+	evtimer_del(&i->delay_ev);
+	i->backend->forget(i);
+	observe_end(i);
+	observe_init(i);
+	i->backend = to;
+	i->why[0] = '\0';
+	instance_attach(i);
+	if (was == SERVICE_BACKOFF && i->in.desired &&
+	    service_start(i, "moved", text) == -1)
+		strlcpy(i->why, text, sizeof(i->why));
+	instance_dirty(i);
+}
+
 /* NULL: out of memory. */
 static struct instance *
 instance_new(const char *name)
@@ -468,6 +503,11 @@ instance_orphan(const char *name)
 	struct instance	*i;
 	char		 why[UPD_TEXT_SIZE];
 
+	if (backend_withdraw(name)) {
+		if (intent_remove(service_getenv()->statefd, name) == -1)
+			log_warn("remove state of %s", name);
+		return;
+	}
 	if ((i = instance_new(name)) == NULL) {
 		log_warnx("stop %s: out of memory", name);
 		return;
@@ -530,6 +570,7 @@ instance_place(struct agent *a, const struct service_conf *c,
 		log_warnx("configure %s: out of memory", i->name);
 	i->keep_intent = 0;
 	take_conf(i, a, c);
+	instance_move(i);
 	if (left) {
 		instance_dirty(i);
 		/* The delay that it left in is no longer running. */

@@ -89,6 +89,9 @@ extern const struct backend	 native_backend, s6_backend, systemd_backend,
 				 rcctl_backend;
 /* backend.c: that of a configured supervisor. */
 const struct backend		*backend_of(enum supervisor);
+/* What another supervisor runs for an instance of that name is stopped and
+ * taken out there.  1, or 0: none has it. */
+int				 backend_withdraw(const char *);
 
 struct native {
 	struct contain	 box;
@@ -281,6 +284,9 @@ extern struct all_instances	 all_instances;
 void		 instance_dirty(struct instance *);
 /* Write it now, durably.  0, or -1 with errno. */
 int		 instance_write(struct instance *);
+/* Put it under the supervisor that its configuration names: at once if it
+ * is down, else it is stopped for that. */
+void		 instance_move(struct instance *);
 /* Down, and no longer configured: free it from the loop. */
 void		 instance_leave(struct instance *);
 /* Why there is nothing to start (text), or NULL. */

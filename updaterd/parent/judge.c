@@ -124,6 +124,8 @@ dry_one(struct line *l, const struct word *word, int stale)
 	struct intent	 in;
 	struct wish	 wish;
 	struct facts	 f;
+	enum plan_action action;
+	enum plan_reason reason;
 	char		 why[UPD_TEXT_SIZE];
 	int		 r = 0, changed, statefd = service_getenv()->statefd;
 
@@ -147,7 +149,8 @@ dry_one(struct line *l, const struct word *word, int stale)
 		facts_files(l, &in, wish.desired, &f);
 	f.wanted = wish.desired;
 	l->l.prior = plan_prior(r, &in, f.alive);
-	settle(l, plan_decide(&f, &l->l.reason), l->l.reason);
+	action = plan_decide(&f, &reason);
+	settle(l, action, reason);
 	if (changed && r == 1 && l->l.reason == REASON_NONE)
 		l->l.reason = REASON_IMPORT;
 	if (changed || (stale > 0 && !f.alive && !f.leftovers) ||
@@ -352,11 +355,14 @@ void
 judge_decide(struct line *l)
 {
 	struct facts	 f;
+	enum plan_action action;
+	enum plan_reason reason;
 
 	if (l->decided || l->i == NULL)
 		return;
 	facts_instance(l, &f);
-	settle(l, plan_decide(&f, &l->l.reason), l->l.reason);
+	action = plan_decide(&f, &reason);
+	settle(l, action, reason);
 	if (f.alive)
 		l->l.prior = PRIOR_UNKNOWN;
 	else if (!l->is_new)

@@ -384,13 +384,19 @@ capture_drain(struct capture *c)
 }
 
 void
-capture_free(struct capture *c)
+capture_close(struct capture *c)
 {
 	if (c->fd != -1) {
 		event_del(&c->ev);
 		close(c->fd);
 	}
 	c->fd = -1;
+}
+
+void
+capture_free(struct capture *c)
+{
+	capture_close(c);
 	logfile_free(&c->file);
 	tail_free(&c->tail);
 }

@@ -61,6 +61,8 @@ int	 capture_open(struct capture *, int);
 int	 capture_writer(struct capture *);
 /* Take what is in the channel now, at most what it can hold. */
 void	 capture_drain(struct capture *);
+/* Let go of the channel; it may be opened again. */
+void	 capture_close(struct capture *);
 void	 capture_free(struct capture *);
 
 #endif

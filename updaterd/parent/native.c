@@ -270,8 +270,9 @@ native_errfd(int fd, short what, void *arg)
 {
 	struct instance	*i = arg;
 
-	if (launch_error(fd, i->conf != NULL ? i->conf->command.v[0] :
-	    i->name, i->native.failure) != -1)
+	/* It may be on its way to another supervisor, without a command. */
+	if (launch_error(fd, i->conf != NULL && i->conf->command.n > 0 ?
+	    i->conf->command.v[0] : i->name, i->native.failure) != -1)
 		close_errfd(&i->native);
 }
 
@@ -545,6 +546,7 @@ native_forget(struct instance *i)
 		pidwatch_del(n->watch);
 	n->watch = NULL;
 	contain_close(&n->box);
+	capture_close(&i->capture);
 	if (n->dirfd == -1)
 		return;
 	for (k = 0; k < sizeof(names) / sizeof(names[0]); k++)

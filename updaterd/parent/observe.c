@@ -250,7 +250,7 @@ ended(struct instance *i, const struct sighting *s, int first)
 	const char	*why = s->text[0] != '\0' ? s->text : NULL;
 	int		 status = s->up ? -1 : s->status;
 
-	if (is_there(i))
+	if (i->in.pid > 1 && is_there(i))
 		end_orphan(i);
 	i->returns = s->up || s->wanted == WANTED_UP;
 	if (i->state != SERVICE_STOPPING && i->in.desired && !s->up &&

@@ -34,10 +34,12 @@ service_getenv(void)
 }
 
 void
-service_init(const struct service_env *e)
+service_init(const struct service_env *e, int dry)
 {
 	senv = *e;
 	memset(&closing, 0, sizeof(closing));
+	if (dry)
+		return;
 	contain_setup(senv.run_path);
 	intent_sweep(senv.statefd);
 }

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "audit.h"
+#include "echo.h"
 #include "expiry.h"
 #include "log.h"
 #include "parent.h"
@@ -39,7 +40,6 @@
 struct parent		*env;
 
 static struct event	 ev_hup, ev_term, ev_int, ev_usr1;
-static int		 runfd = -1, servicesfd = -1;
 static struct config	*reload_conf;		/* net is trying it */
 static void		(*reload_done)(void *, const char *);
 static void		*reload_arg;
@@ -233,17 +233,14 @@ lock_inherit(void)
 	return -1;
 }
 
-static int
-dirs_open(void)
+int
+parent_dirs(struct service_env *senv)
 {
-	int	 fd;
-
 	if ((env->statefd = dir_open(AT_FDCWD, env->conf->state, 0700)) ==
-	    -1 || (servicesfd = dir_open(env->statefd, "services", 0700)) ==
-	    -1 || (runfd = dir_open(AT_FDCWD, CONF_RUN, 0755)) == -1 ||
-	    (fd = dir_open(AT_FDCWD, env->conf->chroot, 0755)) == -1)
+	    -1 || (senv->statefd = dir_open(env->statefd, "services",
+	    0700)) == -1 ||
+	    (senv->runfd = dir_open(AT_FDCWD, CONF_RUN, 0755)) == -1)
 		return -1;
-	close(fd);
 	if (lock_inherit() == 0)
 		return 0;
 	/* Held as long as we live; inherited only by what we become.
@@ -576,7 +573,7 @@ parent_main(struct config *conf, int foreground, int verbose)
 	struct service_env	 senv;
 	sigset_t		 none;
 	char			 text[UPD_TEXT_SIZE];
-	int			 i;
+	int			 i, fd;
 
 	env = &parent;
 	env->conf = conf;
@@ -601,8 +598,11 @@ parent_main(struct config *conf, int foreground, int verbose)
 	if (env->uid == 0 || env->unpack_uid == 0 ||
 	    env->uid == env->unpack_uid)
 		fatalx("user and unpack user must be two users, not root");
-	if (dirs_open() == -1)
+	memset(&senv, 0, sizeof(senv));
+	if (parent_dirs(&senv) == -1 || (fd = dir_open(AT_FDCWD,
+	    env->conf->chroot, 0755)) == -1)
 		exit(1);
+	close(fd);
 	for (i = 0; i < handover.nlisten; i++)
 		if (handover.listen[i] != -1)
 			listen_inherit(handover.listen[i]);
@@ -627,16 +627,14 @@ parent_main(struct config *conf, int foreground, int verbose)
 	    handover.control) == -1)
 		fatal("listen on %s", conf->control);
 	handover.control = -1;
-	memset(&senv, 0, sizeof(senv));
-	senv.statefd = servicesfd;
-	senv.runfd = runfd;
 	senv.run_path = CONF_RUN;
 	senv.probe_start = probe_start;
 	senv.probe_cancel = probe_cancel;
 	senv.probe_kill = probe_kill;
 	senv.expires = expiry_health;
+	senv.changed = echo_note;
 	senv.event = service_event;
-	service_init(&senv);
+	service_init(&senv, 0);
 	log_notice("start");
 	(void)children_start();
 	if (children_configure(conf, serving, text) == -1)

@@ -105,6 +105,9 @@ extern struct parent *env;
 void		 parent_main(struct config *, int, int)
 		    __attribute__((noreturn));
 struct agent	*parent_agent(const char *);	/* "" the default one */
+/* State and run directories, made when missing, and the lock.  0, or -1
+ * (logged). */
+int		 parent_dirs(struct service_env *);
 /* 1 while net tries a new configuration: agents may change with it. */
 int		 parent_reloading(void);
 /* Read the configuration again.  0 begun (done is called later with ""),
@@ -113,6 +116,10 @@ int		 parent_reload(void (*)(void *, const char *), void *, char *);
 void		 parent_setverbose(int);
 /* An update or a reload has ended: another, or a stop, may be waiting. */
 void		 parent_idle(void);
+
+/* once.c: reconcile, or only say (1) what would be done, and exit */
+void		 parent_once(struct config *, int, int)
+		    __attribute__((noreturn));
 
 /* children.c: net and probe */
 int		 children_start(void);

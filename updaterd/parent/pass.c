@@ -67,11 +67,20 @@ pass_line(struct pass *p, struct ward *w)
 	return l;
 }
 
+static int	 alive;		/* passes */
+
+int
+pass_count(void)
+{
+	return alive;
+}
+
 static void
 pass_free(struct pass *p)
 {
 	struct ward	*w;
 
+	alive--;
 	evtimer_del(&p->timer);
 	while ((w = TAILQ_FIRST(&p->wards)) != NULL) {
 		TAILQ_REMOVE(&p->wards, w, entry);
@@ -397,6 +406,7 @@ pass_new(const char *service, int dry, int once,
 
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return NULL;
+	alive++;
 	TAILQ_INIT(&p->wards);
 	p->dry = dry;
 	p->once = once;

@@ -99,6 +99,8 @@ struct pass	*pass_new(const char *, int, int, void (*)(struct pass *),
 /* Begin; it may be over when this returns. */
 void		 pass_run(struct pass *);
 void	 pass_cancel(struct pass *);
+/* How many there are, those that still write their logs included. */
+int	 pass_count(void);
 /* Another line for that service, or NULL: out of memory. */
 struct line	*pass_line(struct pass *, struct ward *);
 

@@ -303,6 +303,7 @@ down(struct instance *i)
 
 	health_clear(i);
 	waiters_tell(i, WAIT_STOP, UPD_OK, "");
+	instance_move(i);
 	if (i->again && !service_isclosing() && instance_norelease(i) == NULL) {
 		feed(i, EV_START);
 		return;

@@ -48,10 +48,13 @@ struct service_env {
 	void		(*probe_kill)(void);	/* it does not answer */
 	/* When a file of a health check ends. */
 	void		(*expires)(enum expiry_kind, const char *, int64_t);
+	/* What is recorded of an instance has changed.  May be NULL. */
+	void		(*changed)(struct instance *);
 	/* Something changed that a monitor wants to see. */
 	void		(*event)(const char *, json_t *);
 };
-void		 service_init(const struct service_env *);
+/* With dry (1) nothing is touched yet, nor later. */
+void		 service_init(const struct service_env *, int);
 
 /*
  * Make, keep or drop the agent's instances so that they fit its
@@ -159,7 +162,8 @@ struct command_result {
 					 * x: No such file" */
 };
 /* done(arg, result) when it and all its process group have gone, or, if it
- * leaves something, it alone.  NULL with errno when it cannot be started at all. */
+ * leaves something, it alone.  NULL with errno when it cannot be started at
+ * all. */
 struct command	*command_start(const struct command_conf *,
 		    void (*)(void *, const struct command_result *), void *);
 /* Kill it with all its group; done is not called. */

@@ -232,7 +232,7 @@ systemd_forget(struct instance *i)
 	unit_drop(u);
 	evtimer_del(&u->grace_ev);
 	unitlook_end(u);
-	unitrecord_withdraw(i->name);
+	(void)unitrecord_withdraw(i->name);
 	free(u);
 }
 
@@ -281,7 +281,7 @@ take_name(struct unit *u, char *text)
 	log_info("take unit %s for %s instead of %s", name, i->name, u->name);
 	unit_drop(u);
 	unitlook_end(u);
-	unitrecord_withdraw(i->name);
+	(void)unitrecord_withdraw(i->name);
 	unit_take(u, name);
 	return 0;
 }

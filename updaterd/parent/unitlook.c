@@ -378,6 +378,17 @@ tell_change(struct unit *u, const struct unitstate *st)
 	service_observed(i, &s);
 }
 
+/* The first look since the host came up, and systemd has started what was
+ * wanted down: it is enabled there. */
+static int
+is_enabled(const struct unit *u)
+{
+	const struct intent	*in = &u->i->in;
+
+	return !u->seen && !in->desired && in->boot[0] != '\0' &&
+	    strcmp(in->boot, boot_id()) != 0;
+}
+
 static void
 tell_up(struct unit *u, const struct unitstate *st)
 {
@@ -397,6 +408,12 @@ tell_up(struct unit *u, const struct unitstate *st)
 	s.up = 1;
 	s.pid = st->pid;
 	s.ready = st->active == UNIT_ACTIVE || st->active == UNIT_RELOADING;
+	if (is_enabled(u)) {
+		log_notice("stop %s: wanted down before the host went down, "
+		    "but started at boot; systemctl disable %s", i->name,
+		    u->name);
+		s.since = i->in.desired_at;	/* nobody's later wish */
+	}
 	service_observed(i, &s);
 }
 

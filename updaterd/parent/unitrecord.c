@@ -80,8 +80,6 @@ open_records(void)
 {
 	int	 runfd = service_getenv()->runfd;
 
-	if (mkdirat(runfd, RECORDS, 0700) == -1 && errno != EEXIST)
-		return -1;
 	return openat(runfd, RECORDS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 	    O_CLOEXEC);
 }
@@ -90,11 +88,12 @@ void
 unitrecord_write(const char *instance, const char *unit, int installed)
 {
 	char	 text[RECORD_MAX];
-	int	 dir, n;
+	int	 dir = -1, n;
 
 	n = snprintf(text, sizeof(text), "%s %s\n", unit, installed ?
 	    WORD_INSTALLED : WORD_THEIRS);
-	if ((dir = open_records()) == -1 ||
+	if ((mkdirat(service_getenv()->runfd, RECORDS, 0700) == -1 &&
+	    errno != EEXIST) || (dir = open_records()) == -1 ||
 	    file_write(dir, instance, text, (size_t)n, 0600) == -1)
 		log_warn("remember unit of %s", instance);
 	if (dir != -1)
@@ -208,18 +207,18 @@ is_other(void *arg, const char *instance)
 	o->n += installed && strcmp(file, o->file) == 0;
 }
 
-void
+int
 unitrecord_withdraw(const char *instance)
 {
 	struct others	 o;
 	char		 unit[UNIT_NAME_SIZE], pin[UNIT_NAME_SIZE];
-	int		 installed;
+	int		 installed, known;
 
 	memset(&o, 0, sizeof(o));
 	o.instance = instance;
 	if ((o.dir = open_records()) == -1)
-		return;
-	if (record_read(o.dir, instance, unit, &installed)) {
+		return 0;
+	if ((known = record_read(o.dir, instance, unit, &installed)) != 0) {
 		say(SYSTEMCTL_STOP, unit);
 		if (snprintf(pin, sizeof(pin), PIN_PREFIX "%s" PIN_SUFFIX,
 		    unit) < (int)sizeof(pin))
@@ -234,10 +233,11 @@ unitrecord_withdraw(const char *instance)
 	}
 	(void)unlinkat(o.dir, instance, 0);
 	close(o.dir);
+	return known;
 }
 
 void
 unitrecord_drop(const struct service_conf *conf, const char *instance)
 {
-	unitrecord_withdraw(instance);
+	(void)unitrecord_withdraw(instance);
 }

@@ -13,8 +13,9 @@ int	 unitrecord_pin(const char *, char *);
 /* An instance has that unit; 1: its file is one of a release. */
 void	 unitrecord_write(const char *, const char *, int);
 /* The instance of that name has it no longer: it is stopped if it should
- * still run, its file removed if it was installed, its record too. */
-void	 unitrecord_withdraw(const char *);
+ * still run, its file removed if it was installed, its record too.  1, or
+ * 0: there is no record. */
+int	 unitrecord_withdraw(const char *);
 /* For struct backend: list and withdraw. */
 void	 unitrecord_list(const struct service_conf *,
 	    void (*)(void *, const char *), void *);

@@ -1,0 +1,132 @@
+#!/bin/sh
+# An update of an agent whose services run under s6: stopped, flipped,
+# started and probed as any other; what is not healthy goes back, and the
+# answer holds what it wrote; nobody's wish is changed by it.
+if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
+    unshare --mount --pid --fork true 2>/dev/null; then
+	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
+	    --fork --kill-child --mount-proc -- sh "$0" "$@"
+fi
+. "${0%/*}/../lib.sh"
+[ "$UPD_NAMESPACE" = own ] || skip_all "needs name spaces of its own"
+command -v s6-svscan >/dev/null || skip_all "needs s6"
+
+SCAN=/run/service
+make_users
+make_certs
+install -d -m 0755 "$T/logs"
+C_SERVICE="supervise s6 \"$SCAN\" owner \"_updagent\"
+    log \"$T/logs/agent\" size 64K keep 2"
+C_SERVICES="service \"says\" {
+		user \"_updagent\"
+		command { \"bin/says\" }
+		health notify { within 5s }
+		supervise s6 \"$SCAN\" owner \"_updagent\"
+	}
+	service \"idle\" {
+		user \"_updagent\"
+		command { \"bin/says\" }
+		supervise s6 \"$SCAN\" owner \"_updagent\"
+	}"
+
+# A release with a service that says when it is ready, unless told not to,
+# and perhaps another agent.
+mk_lab_release() {	# name [script]
+	mk_release "$1"
+	[ -z "${2-}" ] || printf '#!/bin/sh\n%s\n' "$2" > "$T/src/$1/bin/agent"
+	cat > "$T/src/$1/bin/says" <<'S'
+#!/bin/sh
+# Nobody listens where readiness is not asked for.
+[ -n "${NOTIFY_FD-}" ] && echo >&3
+exec 3>&- sleep 1000
+S
+	chmod 0755 "$T/src/$1/bin/says"
+	[ ! -e "$T/mute" ] || sed -i '/echo/d' "$T/src/$1/bin/says"
+	tar -C "$T/src/$1" --owner=0 --group=0 --sort=name -cf - . |
+	    gzip -1n > "$T/$1.tgz"
+	digest "$T/$1.tgz" > "$T/$1.sha256"
+}
+
+state_is() {	# name state
+	[ "$(service state "$1")" = "$2" ]
+}
+
+wanted() {	# name
+	status ".agents[].services[] | select(.name == \"$1\") |
+	    \"\\(.wanted) \\(.wanted_by)\""
+}
+
+svpid() {
+	s6-svstat -o pid "$SCAN/$1"
+}
+
+inodes() {
+	stat -c '%i %n' "$SCAN"/*/ "$SCAN"/*/run
+}
+
+mkdir -p "$SCAN"
+s6-svscan "$SCAN" >"$T/svscan.out" 2>&1 </dev/null &
+wait_for 10 test -p "$SCAN/.s6-svscan/control"
+write_conf
+start_updaterd
+mk_lab_release r1
+is "$(push r1)" 200 "the first release"
+is_serving r1 && ok "serves" || not_ok "serves"
+is "$(service '| .health.detail' says)" "said that it is ready" \
+    "one says by itself that it is ready"
+t "one is stopped" ctl stop idle
+inodes > "$T/inodes"
+
+mk_lab_release r2
+is "$(push r2)" 200 "another release"
+is "$(serving)" r2 "serves"
+is "$(readlink "/proc/$(svpid says)/cwd")" "$C_ROOT/releases/$(current)" \
+    "the other service is of it, too"
+is "$(s6-svstat -o up "$SCAN/idle")" false "what is wanted down stays down"
+is "$(body '[.timings.stop < 900, .timings.start < 5000] | all')" true \
+    "nobody waited for s6's second"
+is "$(service deaths)" 0 "a planned stop is no death"
+is "$(wanted agent)" "running config" "and no wish"
+
+mk_lab_release bad "echo last-words >&2; exit 3"
+is "$(push bad)" 409 "a release that dies is rolled back"
+is "$(body .detail.rolled_back)" true "it says so"
+like "$(body .detail.error)" "exited 3" "and why"
+like "$(body .detail.stderr)" "last-words" \
+    "with what its logger has of it"
+is "$(serving)" r2 "the old one serves"
+is "$(s6-svstat -o up,wantedup "$SCAN/agent")" "true true" "under s6"
+
+mk_lab_release deaf "exec sleep 1000"
+is "$(push deaf)" 409 "one that is not healthy is rolled back"
+unlike "$(body .detail.stderr)" "last-words" \
+    "the answer holds what was written since"
+is "$(serving)" r2 "the old one serves"
+
+touch "$T/mute"
+mk_lab_release mute
+is "$(push mute)" 409 "one that does not say that it is ready as well"
+rm -f "$T/mute"
+
+mk_lab_release parks "exit 78"
+is "$(push parks)" 409 "one that exits 78 is rolled back"
+is "$(serving)" r2 "and does not stay parked with it"
+t "nor is there a down file" test ! -e "$SCAN/agent/down"
+
+inodes > "$T/inodes.2"
+t "no update has touched a slot" diff "$T/inodes" "$T/inodes.2"
+is "$(wanted agent) $(wanted idle)" "running config stopped root" \
+    "what is wanted is what it was"
+is "$(pgrep -c -f "^s6-supervise ")" 4 "each slot has one supervisor"
+
+# No supervisor, no service: and it says what is missing.
+s6-svscanctl -t "$SCAN"
+wait_for 10 sh -c "! pgrep s6-svscan"
+mk_lab_release r3
+is "$(push r3)" 500 "without s6-svscan nothing can be started"
+like "$(body .detail.error)" "s6-svscan does not run on $SCAN" \
+    "and it says so"
+s6-svscan "$SCAN" >>"$T/svscan.out" 2>&1 </dev/null &
+t "with it the services come up" wait_for 15 is_serving r2
+
+finish

@@ -1,0 +1,667 @@
+/*
+ * What a foreign supervisor shows, and what is made of it: each kind of
+ * sighting in each state, seen late, twice or not at all.  The supervisor
+ * is played; the processes are real.
+ */
+/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
+/* LIBS: -ljansson */
+#define LAB_BACKEND	fake_backend
+#include "service_lab.h"
+
+static struct {
+	int		 starts, stops, looks;
+	int		 refuse;	/* starts */
+	int		 obey;		/* what is stopped is seen down */
+	struct event	 ev;
+	struct instance	*i;
+} fake;
+
+static int64_t	 stamp;			/* of the last change */
+
+static struct sighting
+seen(int up, enum wanted wanted, pid_t pid, int status)
+{
+	struct sighting	 s;
+
+	memset(&s, 0, sizeof(s));
+	s.known = 1;
+	s.up = up;
+	s.wanted = wanted;
+	s.pid = pid;
+	s.status = status;
+	s.since = stamp;
+	return s;
+}
+
+static void
+see(struct instance *i, int up, enum wanted wanted, pid_t pid, int status)
+{
+	struct sighting	 s;
+
+	stamp = time_real_us() > stamp ? time_real_us() : stamp + 1;
+	s = seen(up, wanted, pid, status);
+	service_observed(i, &s);
+}
+
+/* Once more what was last seen. */
+static void
+see_again(struct instance *i)
+{
+	struct sighting	 s = i->observed.last;
+
+	service_observed(i, &s);
+}
+
+static void
+see_nothing(struct instance *i)
+{
+	struct sighting	 s;
+
+	memset(&s, 0, sizeof(s));
+	s.status = -1;
+	strlcpy(s.text, "it is away", sizeof(s.text));
+	service_observed(i, &s);
+}
+
+static void
+obey(int fd, short what, void *arg)
+{
+	struct instance	*i;
+
+	TAILQ_FOREACH(i, &all_instances, all)
+		if (i == fake.i)
+			see(i, 0, WANTED_DOWN, 0, 0);
+}
+
+static enum attach_result
+fake_attach(struct instance *i)
+{
+	fake.i = i;
+	return ATTACH_LATER;
+}
+
+static int
+fake_start(struct instance *i, char *text)
+{
+	fake.starts++;
+	if (fake.refuse)
+		strlcpy(text, "will not", UPD_TEXT_SIZE);
+	return fake.refuse ? -1 : 0;
+}
+
+static void
+fake_stop(struct instance *i)
+{
+	struct timeval	 now = { 0, 0 };
+
+	fake.stops++;
+	if (fake.obey) {
+		evtimer_set(&fake.ev, obey, NULL);
+		evtimer_add(&fake.ev, &now);
+	}
+}
+
+static void
+fake_nothing(struct instance *i)
+{
+}
+
+static void
+fake_look(struct instance *i)
+{
+	fake.looks++;
+}
+
+static const char *
+fake_containment(const struct instance *i)
+{
+	return "fake";
+}
+
+const struct backend fake_backend = {
+	.name = "fake",
+	.foreign = 1,
+	.attach = fake_attach,
+	.start = fake_start,
+	.stop = fake_stop,
+	.drain = observe_drain,
+	.sweep = observe_sweep,
+	.rest = fake_nothing,
+	.forget = fake_nothing,
+	.containment = fake_containment,
+	.look = fake_look
+};
+
+/* A process of nobody's, collected by the loop. */
+static pid_t
+spawn(void)
+{
+	struct stat	 st;
+	char		 path[32];
+	pid_t		 pid = fork();
+
+	assert_int_not_equal(pid, -1);
+	if (pid == 0) {
+		if (setgid(65534) == -1 || setuid(65534) == -1)
+			_exit(1);
+		execl("/bin/sleep", "sleep", "100", (char *)NULL);
+		_exit(1);
+	}
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	UNTIL(stat(path, &st) == 0 && st.st_uid == 65534);
+	return pid;
+}
+
+static void
+end(pid_t pid)
+{
+	if (pid < 2)
+		return;
+	kill(pid, SIGKILL);
+	UNTIL(!alive(pid));
+}
+
+static struct instance *
+begin(int recorded)
+{
+	struct service_conf	*c = lab_service("s", HEALTH_NOTIFY);
+	struct instance		*i;
+
+	memset(&fake, 0, sizeof(fake));
+	c->supervisor = SUPERVISE_S6;
+	c->user = "nobody";
+	i = lab_configure("s");
+	assert_non_null(i);
+	if (!recorded)
+		assert_int_equal(i->in.desired, 1);
+	return i;
+}
+
+/* Wanted, started, up and ready. */
+static struct instance *
+begin_up(pid_t *pid)
+{
+	struct instance	*i = begin(0);
+	struct sighting	 s;
+
+	service_start_wanted(&lab);
+	assert_int_equal(fake.starts, 0);	/* it looks first */
+	assert_int_equal(fake.looks, 1);
+	see(i, 0, WANTED_NOBODY, 0, -1);
+	assert_int_equal(fake.starts, 1);
+	assert_int_equal(i->state, SERVICE_STARTING);
+	assert_false(i->in.running);
+	*pid = spawn();
+	see(i, 1, WANTED_UP, *pid, -1);
+	assert_int_equal(i->state, SERVICE_STARTING);
+	assert_int_equal(i->in.pid, *pid);
+	assert_string_equal(i->in.release, "r1");
+	s = i->observed.last;
+	s.ready = 1;
+	service_observed(i, &s);
+	assert_int_equal(i->state, SERVICE_UP);
+	assert_int_equal(i->in.deaths, 0);
+	assert_int_equal(i->in.restarts, 0);
+	return i;
+}
+
+static int
+after(void **state)
+{
+	fake.obey = 1;
+	return lab_after(state);
+}
+#define TEST(fn)	cmocka_unit_test_teardown(fn, after)
+
+static void
+test_start(void **state)
+{
+	struct instance	*i;
+	pid_t		 pid;
+
+	i = begin_up(&pid);
+	see_again(i);
+	see_again(i);
+	assert_int_equal(i->state, SERVICE_UP);
+	assert_int_equal(fake.starts, 1);
+	/* ours to stop: no wish but the operator's */
+	fake.obey = 1;
+	assert_int_equal(operate(i, OP_STOP), UPD_OK);
+	assert_int_equal(fake.stops, 1);
+	assert_int_equal(i->state, SERVICE_DOWN);
+	assert_int_equal(i->in.desired, 0);
+	assert_string_equal(i->in.desired_by, "operator");
+	assert_int_equal(i->in.deaths, 0);
+	end(pid);
+}
+
+static void
+test_death(void **state)
+{
+	struct instance	*i;
+	pid_t		 a, b;
+
+	i = begin_up(&a);
+	end(a);
+	see(i, 0, WANTED_UP, 0, SIGKILL);
+	assert_int_equal(i->state, SERVICE_BACKOFF);
+	assert_int_equal(i->in.deaths, 1);
+	assert_int_equal(i->in.exit_kind, EXIT_SIGNAL);
+	lab_pass(60);
+	assert_int_equal(fake.starts, 1);	/* not ours to restart */
+	b = spawn();
+	see(i, 1, WANTED_UP, b, -1);
+	assert_int_equal(i->state, SERVICE_STARTING);
+	assert_int_equal(i->in.restarts, 1);
+	assert_int_equal(i->in.desired, 1);
+	/* dies and is back before anybody looks */
+	end(b);
+	a = spawn();
+	see(i, 1, WANTED_UP, a, -1);
+	assert_int_equal(i->in.deaths, 2);
+	assert_int_equal(i->in.restarts, 2);
+	assert_int_equal(i->in.pid, a);
+	/* comes and goes unseen */
+	end(a);
+	see(i, 0, WANTED_UP, 0, 1 << 8);
+	assert_int_equal(i->in.deaths, 3);
+	see_again(i);
+	assert_int_equal(i->in.deaths, 3);
+	see(i, 0, WANTED_UP, 0, 1 << 8);
+	assert_int_equal(i->in.deaths, 4);
+	/* a stop in between is carried out */
+	fake.obey = 1;
+	assert_int_equal(operate(i, OP_STOP), UPD_OK);
+	assert_int_equal(fake.stops, 1);
+	assert_int_equal(i->state, SERVICE_DOWN);
+}
+
+static void
+test_permanent(void **state)
+{
+	struct instance	*i = begin(0);
+
+	service_start_wanted(&lab);
+	see(i, 0, WANTED_NOBODY, 0, -1);
+	/* it ran, and was never seen */
+	see(i, 0, WANTED_DOWN, 0, 78 << 8);
+	assert_int_equal(i->state, SERVICE_FAILED);
+	assert_int_equal(i->in.failed, 1);
+	assert_int_equal(i->in.failed_code, 78);
+	assert_int_equal(i->in.desired, 1);
+	assert_true(service_isdown(i));
+	lab_pass(60);
+	assert_int_equal(fake.starts, 1);
+	assert_int_equal(i->in.deaths, 1);
+}
+
+/* One whose supervisor does not know our permanent codes. */
+static void
+test_park(void **state)
+{
+	struct instance	*i;
+	pid_t		 pid;
+
+	i = begin_up(&pid);
+	end(pid);
+	see(i, 0, WANTED_UP, 0, 125 << 8);
+	assert_int_equal(i->state, SERVICE_FAILED);
+	assert_int_equal(fake.stops, 1);
+	/* it was quicker */
+	pid = spawn();
+	see(i, 1, WANTED_UP, pid, -1);
+	assert_int_equal(fake.stops, 2);
+	assert_int_equal(i->state, SERVICE_FAILED);
+	end(pid);
+	see(i, 0, WANTED_DOWN, 0, SIGTERM);
+	assert_int_equal(i->state, SERVICE_FAILED);
+	assert_true(service_isdown(i));
+	assert_int_equal(i->in.desired, 1);
+}
+
+static void
+test_stopped_outside(void **state)
+{
+	struct instance	*i;
+	pid_t		 pid;
+
+	i = begin_up(&pid);
+	end(pid);
+	see(i, 0, WANTED_DOWN, 0, SIGTERM);
+	assert_int_equal(i->state, SERVICE_DOWN);
+	assert_int_equal(i->in.deaths, 0);
+	assert_int_equal(i->in.desired, 1);	/* not yet */
+	see_again(i);
+	assert_int_equal(i->in.desired, 1);
+	fake.looks = 0;
+	UNTIL(fake.looks > 0);
+	see_again(i);
+	assert_int_equal(i->in.desired, 0);
+	assert_string_equal(i->in.desired_by, "fake");
+	assert_int_equal(fake.starts, 1);
+	/* and started outside */
+	pid = spawn();
+	see(i, 1, WANTED_UP, pid, -1);
+	assert_int_equal(i->state, SERVICE_STARTING);
+	assert_int_equal(i->in.desired, 1);
+	assert_string_equal(i->in.desired_by, "fake");
+	assert_int_equal(fake.stops, 0);
+	end(pid);
+}
+
+/* The end of the supervisor is nobody's wish. */
+static void
+test_going_down(void **state)
+{
+	struct instance	*i;
+	pid_t		 pid;
+
+	i = begin_up(&pid);
+	end(pid);
+	see(i, 0, WANTED_DOWN, 0, SIGTERM);
+	see_nothing(i);
+	assert_int_equal(i->in.desired, 1);
+	fake.looks = 0;
+	lab_pass(1200);
+	assert_int_equal(i->in.desired, 1);
+	/* it comes again, and brings it up */
+	pid = spawn();
+	see(i, 1, WANTED_UP, pid, -1);
+	assert_int_equal(i->state, SERVICE_STARTING);
+	assert_int_equal(i->in.desired, 1);
+	assert_string_equal(i->in.desired_by, "config");
+	end(pid);
+}
+
+static void
+test_out_of_sight(void **state)
+{
+	struct instance	*i;
+	pid_t		 pid;
+
+	i = begin_up(&pid);
+	see_nothing(i);
+	assert_int_equal(i->state, SERVICE_UP);		/* it runs */
+	see(i, 1, WANTED_UP, pid, -1);
+	assert_int_equal(i->state, SERVICE_UP);
+	assert_int_equal(i->in.deaths, 0);
+	end(pid);
+	see_nothing(i);
+	assert_int_equal(i->state, SERVICE_BACKOFF);
+	assert_int_equal(i->in.deaths, 1);
+	/* nobody else will */
+	fake.refuse = 1;
+	UNTIL(fake.starts >= 3);
+	assert_int_equal(i->in.exit_kind, EXIT_NOSTART);
+	assert_string_equal(i->in.exit_text, "will not");
+	assert_int_equal(i->in.desired, 1);
+}
+
+/* What is seen of a start that cannot come to anything. */
+static void
+test_nostart(void **state)
+{
+	struct instance	*i = begin(0);
+
+	service_start_wanted(&lab);
+	see_nothing(i);
+	assert_int_equal(fake.starts, 1);
+	assert_int_equal(i->state, SERVICE_STARTING);
+	see_nothing(i);
+	assert_int_equal(i->state, SERVICE_BACKOFF);
+	assert_string_equal(i->in.exit_text, "it is away");
+	UNTIL(fake.starts >= 2);
+}
+
+/* A supervisor that gives up: our turn. */
+static void
+test_nobody(void **state)
+{
+	struct instance	*i;
+	pid_t		 pid;
+
+	i = begin_up(&pid);
+	end(pid);
+	see(i, 0, WANTED_UP, 0, SIGKILL);
+	lab_pass(30);
+	assert_int_equal(fake.starts, 1);
+	see_again(i);
+	i->observed.last.wanted = WANTED_NOBODY;
+	see_again(i);
+	UNTIL(fake.starts == 2);
+	assert_int_equal(i->state, SERVICE_STARTING);
+	assert_int_equal(i->in.desired, 1);
+}
+
+static void
+test_orphan(void **state)
+{
+	struct instance	*i;
+	pid_t		 a, b;
+
+	i = begin_up(&a);
+	b = spawn();
+	see(i, 1, WANTED_UP, b, -1);
+	assert_int_equal(i->in.pid, b);
+	UNTIL(!alive(a));
+	assert_true(alive(b));
+	/* a liar names somebody else's process: it is left alone */
+	i->in.pid = getpid();
+	i->in.start_time = pid_starttime(getpid());
+	assert_int_equal(observe_kill(i, SIGKILL), -1);
+	see(i, 1, WANTED_UP, b, -1);
+	end(b);
+}
+
+/* A record of an earlier daemon. */
+static void
+record(pid_t pid, int desired, int64_t at)
+{
+	struct intent	 in;
+
+	memset(&in, 0, sizeof(in));
+	in.desired = desired;
+	in.desired_at = at;
+	strlcpy(in.desired_by, "root", sizeof(in.desired_by));
+	strlcpy(in.state, "up", sizeof(in.state));
+	in.running = 1;
+	strlcpy(in.boot, boot_id(), sizeof(in.boot));
+	in.pid = pid;
+	in.start_time = pid_starttime(pid);
+	in.started_at = at;
+	strlcpy(in.release, "r2", sizeof(in.release));
+	assert_int_equal(intent_write(service_getenv()->statefd, "s", &in),
+	    0);
+}
+
+static void
+test_adopted(void **state)
+{
+	struct instance	*i;
+	pid_t		 pid = spawn();
+
+	record(pid, 1, time_real_us());
+	i = begin(1);
+	service_start_wanted(&lab);
+	see(i, 1, WANTED_UP, pid, -1);
+	assert_int_equal(fake.starts, 0);
+	assert_int_equal(i->state, SERVICE_STARTING);	/* asked again */
+	assert_string_equal(i->in.release, "r2");	/* as recorded */
+	assert_int_equal(i->in.deaths, 0);
+	assert_int_equal(i->in.restarts, 0);
+	end(pid);
+}
+
+static void
+test_restarted_meanwhile(void **state)
+{
+	struct instance	*i;
+	pid_t		 pid = spawn(), other = spawn();
+
+	record(pid, 1, time_real_us());
+	end(pid);
+	i = begin(1);
+	service_start_wanted(&lab);
+	see(i, 1, WANTED_UP, other, -1);
+	assert_int_equal(i->in.pid, other);
+	assert_string_equal(i->in.release, "r1");	/* current */
+	assert_int_equal(i->in.deaths, 1);
+	assert_int_equal(fake.starts, 0);
+	end(other);
+}
+
+/* Stopped by others while nobody was there, or by an earlier daemon. */
+static void
+test_stopped_meanwhile(void **state)
+{
+	struct instance	*i;
+	struct sighting	 s;
+	pid_t		 pid = spawn();
+
+	record(pid, 1, time_real_us() - 1000000);
+	end(pid);
+	i = begin(1);
+	service_start_wanted(&lab);
+	see(i, 0, WANTED_DOWN, 0, SIGTERM);
+	assert_int_equal(i->state, SERVICE_DOWN);
+	fake.looks = 0;
+	UNTIL(fake.looks > 0);
+	see_again(i);
+	assert_int_equal(i->in.desired, 0);
+	assert_int_equal(fake.starts, 0);
+	lab_clear();
+
+	pid = spawn();
+	record(pid, 1, time_real_us() - 1000000);
+	end(pid);
+	i = begin(1);
+	service_start_wanted(&lab);
+	stamp = time_real_us();
+	s = seen(0, WANTED_DOWN, 0, SIGTERM);
+	s.ours = 1;
+	service_observed(i, &s);
+	UNTIL(fake.starts > 0);
+	assert_int_equal(i->in.desired, 1);
+}
+
+/* Wanted down, and runs: since before that, or since after. */
+static void
+test_runs_unwanted(void **state)
+{
+	struct instance	*i;
+	pid_t		 pid = spawn();
+
+	record(pid, 0, time_real_us() + 60000000);
+	i = begin(1);
+	service_start_wanted(&lab);
+	see(i, 1, WANTED_UP, pid, -1);
+	assert_int_equal(fake.stops, 1);
+	assert_int_equal(i->state, SERVICE_STOPPING);
+	assert_int_equal(i->in.desired, 0);
+	end(pid);
+	see(i, 0, WANTED_DOWN, 0, SIGTERM);
+	assert_int_equal(i->state, SERVICE_DOWN);
+	lab_clear();
+
+	pid = spawn();
+	record(pid, 0, time_real_us() - 60000000);
+	i = begin(1);
+	service_start_wanted(&lab);
+	see(i, 1, WANTED_UP, pid, -1);
+	assert_int_equal(fake.stops, 0);
+	assert_int_equal(i->state, SERVICE_STARTING);
+	assert_int_equal(i->in.desired, 1);
+	assert_string_equal(i->in.desired_by, "fake");
+	end(pid);
+}
+
+static int	 stopped, verdicts, good;
+
+static void
+on_stopped(void *arg)
+{
+	stopped++;
+}
+
+static void
+on_verdict(void *arg, int healthy, json_t *report)
+{
+	verdicts++;
+	good = healthy;
+}
+
+static void
+test_update(void **state)
+{
+	struct instance	*i;
+	struct sighting	 s;
+	pid_t		 pid;
+
+	i = begin_up(&pid);
+	stopped = verdicts = 0;
+	agent_stop(&lab, on_stopped, NULL);
+	assert_int_equal(fake.stops, 1);
+	lab_pass(20);
+	assert_int_equal(stopped, 0);
+	end(pid);
+	see(i, 0, WANTED_DOWN, 0, 0);
+	UNTIL(stopped == 1);
+	assert_int_equal(i->in.desired, 1);
+	/* somebody else's start in between has no say */
+	pid = spawn();
+	see(i, 1, WANTED_UP, pid, -1);
+	assert_int_equal(fake.stops, 2);
+	end(pid);
+	see(i, 0, WANTED_DOWN, 0, 0);
+	strlcpy(lab_store.current, "r2", sizeof(lab_store.current));
+	agent_start(&lab, on_verdict, NULL);
+	assert_int_equal(fake.starts, 2);
+	pid = spawn();
+	see(i, 1, WANTED_UP, pid, -1);
+	assert_string_equal(i->in.release, "r2");
+	s = i->observed.last;
+	s.ready = 1;
+	service_observed(i, &s);
+	UNTIL(verdicts == 1);
+	assert_int_equal(good, 1);
+
+	/* a release that dies at once, and is restarted at once */
+	fake.obey = 1;
+	agent_stop(&lab, on_stopped, NULL);
+	UNTIL(stopped == 2);
+	end(pid);
+	fake.obey = 0;
+	agent_start(&lab, on_verdict, NULL);
+	pid = spawn();
+	see(i, 1, WANTED_UP, pid, -1);
+	end(pid);
+	pid = spawn();
+	see(i, 1, WANTED_UP, pid, -1);
+	UNTIL(verdicts == 2);
+	assert_int_equal(good, 0);
+	end(pid);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest	 tests[] = {
+		TEST(test_start), TEST(test_death), TEST(test_permanent),
+		TEST(test_park), TEST(test_stopped_outside),
+		TEST(test_going_down), TEST(test_out_of_sight),
+		TEST(test_nostart), TEST(test_nobody), TEST(test_orphan),
+		TEST(test_adopted), TEST(test_restarted_meanwhile),
+		TEST(test_stopped_meanwhile), TEST(test_runs_unwanted),
+		TEST(test_update),
+	};
+	char	 dir[] = "/tmp/updlab.XXXXXX";
+	int	 r;
+
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	lab_open(dir);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	r = cmocka_run_group_tests(tests, NULL, NULL);
+	lab_close();
+	return r;
+}
