@@ -88,6 +88,7 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/seat.o \
 		updaterd/parent/roster.o updaterd/parent/rights.o \
 		updaterd/parent/s6.o updaterd/parent/s6look.o \
+		updaterd/parent/s6record.o \
 		updaterd/parent/s6scan.o updaterd/parent/scandir.o \
 		updaterd/parent/scrape.o updaterd/parent/sdnotify.o \
 		updaterd/parent/selfboot.o updaterd/parent/selfpush.o \

@@ -8,6 +8,7 @@ The first line printed is the fingerprint of the certificate it met.
 """
 import hashlib
 import http.client
+import socket
 import ssl
 import sys
 
@@ -18,7 +19,7 @@ def main():
     ctx.load_cert_chain('%s/%s.crt' % (certs, name),
                         '%s/%s.key' % (certs, name))
     conn = http.client.HTTPSConnection('127.0.0.1', port, context=ctx,
-                                       timeout=30)
+                                       timeout=15)
     conn.connect()
     conn.auto_open = 0          # never a second one
     seen = conn.sock.getpeercert(binary_form=True)
@@ -35,6 +36,8 @@ def main():
             answer = conn.getresponse()
             answer.read()
             print(answer.status, flush=True)
+        except socket.timeout:
+            print('timeout', flush=True)
         except (OSError, http.client.HTTPException):
             print('closed', flush=True)
 

@@ -46,6 +46,15 @@ t "not when others can write to the key" sh -c \
     "! '$UPDATERD' -n -f '$T/conf' 2>'$T/err'"
 like "$(cat "$T/err")" 'one.pub": writable by group or others' "and says so"
 chmod 644 "$T/keys/one.pub"
+cp "$T/keys/one.pub" "$T/keys/same.pub"
+for other in "$T/strange/one.pub:of the same name as that" \
+    "$T/keys/same.pub:the same key as that"; do
+	sed "1i release key \"${other%%:*}\"" "$T/conf" >"$T/conf.two"
+	chmod 600 "$T/conf.two"
+	t "not two keys: ${other#*:}" sh -c \
+	    "! '$UPDATERD' -n -f '$T/conf.two' 2>'$T/err'"
+	like "$(cat "$T/err")" "${other#*:} on line 1" "and says where"
+done
 start_updaterd
 
 mk_release r1

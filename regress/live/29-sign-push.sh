@@ -114,5 +114,16 @@ is "$(all_active)" r1 "is installed"
 chmod 600 "$theirs"
 fails "a key that is none" "no secret key" um push --all --sign "$theirs" \
     --root "$T/src/r2" --sha r2
+
+# --- a rollout that is resumed -------------------------------------------
+mk_fleet_release r4
+stop_host "$n"
+fails "the host is not there" "." um push --all --root "$T/src/r4" --sha r4 \
+    --retries 0 --sign
+start_host "$n"
+t "it comes back" wait_for 30 fleet_answers
+t "go on" um push --resume
+is "$(all_active)" r4 "the same signed archive is sent, and installed"
+like "$(signer)" '^ours.pub$' "signed by our key"
 stop_host "$n"
 finish

@@ -209,7 +209,7 @@ for d in one agent/log; do
 	kill9 "$(supervise_pid "$d")"
 done
 t "the next s6-supervise meets the planted links" \
-    wait_for 5 grep -q "s6-supervise one: .*lock" "$T/svscan.out"
+    wait_for 15 grep -Eq "s6-supervise (one|agent/log): .*lock" "$T/svscan.out"
 t "nothing of root's was written, emptied or made" untouched
 t "no hard link was made either" test ! -e "$SCAN/one/supervise/hard"
 as_user sh -c "cd $SCAN/one/supervise && rm -f control status &&
@@ -288,6 +288,22 @@ deleted() {
 }
 deleted && not_ok "a supervisor has lost its slot" ||
     ok "no supervisor has lost its slot"
+
+# While updaterd is away: one service goes, the other moves.
+stop_updaterd
+C_SERVICES=
+C_SERVICE=
+write_conf
+start_updaterd
+slots_gone() {
+	[ -z "$(find "$SCAN" -mindepth 1 -maxdepth 1 ! -name .s6-svscan)" ] &&
+	    [ -z "$(pgrep s6-supervise)" ]
+}
+t "slots of services configured otherwise go at the next start" \
+    wait_for 15 slots_gone
+t "and what has moved to updaterd itself runs there" \
+    wait_for 15 is_serving r1
+is "$(service supervisor)" native "as its own"
 stop_updaterd
 stop_svscan
 wait_for 5 umount "$SCAN"

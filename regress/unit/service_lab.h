@@ -54,6 +54,11 @@ backend_of(enum supervisor s)
 	return &LAB_BACKEND;
 }
 
+void
+backend_moved(const struct instance *i)
+{
+}
+
 int
 backend_withdraw(const char *name)
 {

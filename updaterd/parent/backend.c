@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include "instance.h"
+#include "s6record.h"
 #include "unitrecord.h"
 
 const struct backend *
@@ -23,5 +24,12 @@ backend_of(enum supervisor s)
 int
 backend_withdraw(const char *name)
 {
-	return unitrecord_withdraw(name);
+	return s6record_withdraw(name, NULL) || unitrecord_withdraw(name);
+}
+
+void
+backend_moved(const struct instance *i)
+{
+	if (i->backend != &s6_backend)
+		(void)s6record_withdraw(i->name, NULL);
 }

@@ -445,6 +445,7 @@ instance_make(struct agent *a, const struct service_conf *c,
 		return NULL;
 	}
 	i->backend = backend_of(c->supervisor);
+	backend_moved(i);
 	take_conf(i, a, c);
 	read_state(i, s->word);
 	instance_attach(i);

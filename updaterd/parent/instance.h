@@ -92,6 +92,9 @@ const struct backend		*backend_of(enum supervisor);
 /* What another supervisor runs for an instance of that name is stopped and
  * taken out there.  1, or 0: none has it. */
 int				 backend_withdraw(const char *);
+/* What is recorded there of one that has another supervisor now is taken
+ * out, at its beginning. */
+void				 backend_moved(const struct instance *);
 
 struct native {
 	struct contain	 box;

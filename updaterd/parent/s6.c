@@ -28,6 +28,7 @@
 #include "launch.h"
 #include "log.h"
 #include "s6.h"
+#include "s6record.h"
 #include "util.h"
 
 #include "compat/beneath.h"
@@ -184,6 +185,7 @@ publish(struct s6 *x, int scan, int down, int dry, char *text)
 	slot_free(&slot);
 	if (dry || r == PUBLISHED_FAILED)
 		return r;
+	s6record_write(x->i->name, x->scan->path);
 	if (r == PUBLISHED_NEW) {
 		log_info("make slot %s in %s", x->i->name, x->scan->path);
 		if (scandir_rescan(scan, 0) == 0)
@@ -414,6 +416,8 @@ s6_attach(struct instance *i)
 	}
 	TAILQ_INSERT_TAIL(&x->scan->slots, x, entry);
 	i->priv = x;
+	/* It may have been in another one. */
+	(void)s6record_withdraw(i->name, x->scan->path);
 	return ATTACH_LATER;
 }
 
@@ -442,6 +446,7 @@ s6_forget(struct instance *i)
 			log_warn("remove slot of %s", i->name);
 		close(scan);
 	}
+	s6record_drop(i->name);
 	s6_look_end(x);
 	evtimer_del(&x->poll_ev);
 	evtimer_del(&x->kill_ev);
@@ -498,6 +503,7 @@ s6_withdraw(const struct service_conf *c, const char *name)
 	if (slot_withdraw(scan, name, NULL, NULL) == -1)
 		log_warn("remove slot %s of %s", name, c->scandir);
 	close(scan);
+	s6record_drop(name);
 }
 
 const struct backend s6_backend = {

@@ -1,0 +1,16 @@
+/*
+ * In which scan directory the slot of an instance is, remembered below the
+ * run directory until the host goes down.
+ */
+#ifndef UPD_S6RECORD_H
+#define UPD_S6RECORD_H
+
+/* It is, or is to be, in that directory. */
+void	 s6record_write(const char *, const char *);
+/* It is in none any more. */
+void	 s6record_drop(const char *);
+/* Take it out of the directory that is recorded, unless that is this one
+ * (NULL: whichever).  1, or 0: there is nothing to take out. */
+int	 s6record_withdraw(const char *, const char *);
+
+#endif
