@@ -6,6 +6,7 @@
 #	make fault		kills and errors at every step, attacks, lies:
 #				the better part of an hour
 #	make soak N=10000	so many updates in a row: does anything grow?
+#	make soak-self N=1000	so many updates of updaterd itself, under load
 #	make fuzz T=60		each fuzz harness for so many seconds
 #	make demo		see it work, in seconds (as root)
 #	make install		DESTDIR= PREFIX=/usr/local
@@ -143,16 +144,18 @@ UPDATERCTL=	common/error.o common/log.o common/proto.o common/text.o \
 		updaterctl/updaterctl.o
 
 UPDATERMASTER=	common/error.o common/log.o common/proto.o common/relkey.o \
-		common/text.o common/util.o ${OS_COMMON} updatermaster/bundle.o \
+		common/text.o common/util.o ${OS_COMMON} updatermaster/archive.o \
+		updatermaster/bundle.o \
 		updatermaster/ca.o updatermaster/choose.o \
 		updatermaster/client.o updatermaster/crl.o \
-		updatermaster/deliver.o \
+		updatermaster/deliver.o updatermaster/deliverself.o \
 		updatermaster/enroll.o updatermaster/gitsha.o \
 		updatermaster/hosts.o updatermaster/ignore.o \
 		updatermaster/inventory.o updatermaster/keypair.o \
 		updatermaster/listing.o updatermaster/pack.o \
 		updatermaster/outcome.o \
-		updatermaster/packing.o updatermaster/pem.o \
+		updatermaster/packing.o updatermaster/passkey.o \
+		updatermaster/pem.o \
 		updatermaster/results.o \
 		updatermaster/push.o \
 		updatermaster/query.o updatermaster/record.o \
@@ -195,6 +198,11 @@ soak:
 	@sh regress/deps.sh build check
 	@${MAKE} programs regress/agent/agent
 	@env SOAK_N="${N}" prove -v -e '' regress/fault/soak.sh
+
+soak-self:
+	@sh regress/deps.sh build check
+	@${MAKE} programs regress/agent/agent regress/self/updaterd
+	@env SELF_N="${N}" prove -v -e '' regress/fault/self.sh
 
 # FUZZ="http body" for some of them; regress/README says more.
 fuzz:
@@ -393,5 +401,5 @@ ${UPDATERD} ${UPDATERCTL} ${UPDATERMASTER}: ${HDRS} ${FLAGS}
 	@echo "cc $@"
 	@${CC} ${ALL_CFLAGS} -DUPD_VERSION='"${OTHER}"' -c -o $@ $<
 
-.PHONY: all deps check fault soak fuzz demo bench lint install \
+.PHONY: all deps check fault soak soak-self fuzz demo bench lint install \
 	install-systemd uninstall clean programs

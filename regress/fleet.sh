@@ -46,6 +46,9 @@ agent "default" {
 	}
 }
 C
+	# HOST_SELF: the time that a new updaterd has
+	[ -z "${HOST_SELF-}" ] ||
+	    echo "self { root \"$d/self\" within $HOST_SELF }" >> "$d/conf"
 	chmod 0600 "$d/conf"
 }
 

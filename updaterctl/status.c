@@ -59,6 +59,39 @@ put_certificates(struct screen *s, const json_t *list)
 	    " days)\n", when, js_int(v, "days", 0));
 }
 
+/* Which of its own releases runs, if it has any; and what is wrong. */
+static void
+put_self(struct screen *s, const json_t *self)
+{
+	const json_t	*failed = json_object_get(self, "failed");
+	const char	*id = js_str(self, "id");
+	const char	*current = js_str(self, "current");
+
+	if (!json_is_object(self))
+		return;
+	label(s, "itself");
+	put_text(s, TONE_PLAIN, id != NULL ? id : "as installed");
+	if (js_true(self, "trial"))
+		put_text(s, TONE_BAD, " on trial");
+	else if (current != NULL && (id == NULL || strcmp(id, current) != 0)) {
+		put_text(s, TONE_BAD, ", because this does not start: ");
+		put_text(s, TONE_BAD, current);
+	}
+	fputc('\n', s->f);
+	if (js_str(self, "broken") != NULL) {
+		label(s, "");
+		put_text(s, TONE_BAD, js_str(self, "broken"));
+		fputc('\n', s->f);
+	}
+	if (json_is_object(failed)) {
+		label(s, "");
+		put_text(s, TONE_BAD, js_str(failed, "id"));
+		put_text(s, TONE_BAD, " failed: ");
+		put_text(s, TONE_BAD, js_str(self, "why"));
+		fputc('\n', s->f);
+	}
+}
+
 static void
 put_head(struct screen *s, const json_t *j)
 {
@@ -71,6 +104,7 @@ put_head(struct screen *s, const json_t *j)
 	put_text(s, TONE_STRONG, js_str(j, "version"));
 	fprintf(s->f, ", pid %" JSON_INTEGER_FORMAT ", up %s (since %s)\n",
 	    js_int(j, "pid", 0), age, when);
+	put_self(s, json_object_get(j, "self"));
 	label(s, "config");
 	put_text(s, TONE_PLAIN, js_str(j, "config"));
 	fputc('\n', s->f);

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "deliver.h"
 #include "rollout.h"
 #include "show.h"
 #include "text.h"
@@ -45,8 +46,8 @@ static void	 ask_done(struct request *);
 
 /* --- small things ----------------------------------------------------- */
 
-static void
-phase(struct target *t, const char *name)
+void
+deliver_phase(struct target *t, const char *name)
 {
 	struct phase	*p;
 
@@ -72,8 +73,8 @@ detail_of(const json_t *answer)
 	return js_str(d, "error");
 }
 
-static void
-take_answer(struct target *t)
+void
+deliver_take(struct target *t)
 {
 	const char	*why;
 
@@ -90,12 +91,12 @@ take_answer(struct target *t)
 		t->detail[0] = '\0';
 }
 
-static void
-end(struct target *t)
+void
+deliver_end(struct target *t)
 {
 	t->state = TARGET_END;
 	t->ms = (uint32_t)((time_mono_us() - t->begun_us) / 1000);
-	phase(t, t->self != OUTCOME_NONE ? outcome_name(t->self) :
+	deliver_phase(t, t->self != OUTCOME_NONE ? outcome_name(t->self) :
 	    outcome_name(t->agent));
 	rollout_ended(t);
 }
@@ -105,7 +106,9 @@ pause_over(int fd, short event, void *arg)
 {
 	struct target	*t = arg;
 
-	if (t->confirm[0] != '\0')
+	if (t->self_id[0] != '\0')
+		deliver_askself(t);
+	else if (t->confirm[0] != '\0')
 		confirm(t);
 	else if (t->unsure || t->back)
 		ask(t);
@@ -113,8 +116,8 @@ pause_over(int fd, short event, void *arg)
 		push(t);
 }
 
-static void
-pause_for(struct target *t, int seconds)
+void
+deliver_pause(struct target *t, int seconds)
 {
 	struct timeval	 tv = { seconds, 0 };
 
@@ -126,7 +129,7 @@ pause_for(struct target *t, int seconds)
 static void
 on_event(struct request *r, const char *event, uint64_t bytes)
 {
-	phase(r->arg, event);
+	deliver_phase(r->arg, event);
 }
 
 static void
@@ -157,8 +160,8 @@ make_path(const struct target *t, const char *what)
 	return path;
 }
 
-static void
-send_request(struct target *t, const char *method, char *path,
+void
+deliver_send(struct target *t, const char *method, char *path,
     void (*done)(struct request *))
 {
 	struct request	*r = &t->req;
@@ -174,7 +177,9 @@ send_request(struct target *t, const char *method, char *path,
 	r->done = done;
 	r->arg = t;
 	if (t->state == TARGET_PUSH || t->state == TARGET_SELF) {
-		r->body = &t->ro->plan.pack;
+		r->body = t->state == TARGET_SELF &&
+		    plan_ownself(&t->ro->plan) ? &t->ro->plan.self_pack :
+		    &t->ro->plan.pack;
 		r->events = 1;
 	} else if (t->state == TARGET_ASK || t->state == TARGET_CONFIRM)
 		r->timeout = ASK_TIMEOUT;
@@ -182,47 +187,12 @@ send_request(struct target *t, const char *method, char *path,
 }
 
 /* Neither an answer nor lost: what is it? */
-static enum outcome
-no_answer(enum request_end how)
+enum outcome
+deliver_noanswer(enum request_end how)
 {
 	if (how == REQUEST_DISTRUST)
 		return OUTCOME_DISTRUSTED;
 	return how == REQUEST_REFUSED ? OUTCOME_FAILED : OUTCOME_UNREACHABLE;
-}
-
-/* --- the updater itself ----------------------------------------------- */
-
-static void
-self_done(struct request *r)
-{
-	struct target	*t = r->arg;
-	char		 why[UPD_TEXT_SIZE];
-
-	take_answer(t);
-	if (r->end == REQUEST_ANSWER && r->status == 200)
-		t->self = OUTCOME_UPDATED;
-	else {
-		t->self = r->end == REQUEST_ANSWER ? OUTCOME_FAILED :
-		    no_answer(r->end);
-		strlcpy(why, t->detail, sizeof(why));
-		snprintf(t->detail, sizeof(t->detail), "self: %.500s", why);
-	}
-	(void)record_event(t->ro, t, "self");
-	end(t);
-}
-
-static void
-push_self(struct target *t)
-{
-	const struct plan	*p = &t->ro->plan;
-	char			*path;
-
-	if (asprintf(&path, "/update-self?sha=%s&sha256=%s&confirm_self=true",
-	    p->sha, p->pack.sha256) == -1)
-		err(1, NULL);
-	t->state = TARGET_SELF;
-	phase(t, "self");
-	send_request(t, "POST", path, self_done);
 }
 
 /* --- the agent -------------------------------------------------------- */
@@ -235,10 +205,10 @@ agent_ended(struct target *t, enum outcome outcome)
 	if (record_event(t->ro, t, outcome_name(outcome)) == 0 &&
 	    t->ro->plan.self && !t->ro->plan.dry_run &&
 	    !outcome_isbad(outcome)) {
-		push_self(t);
+		deliver_self(t);
 		return;
 	}
-	end(t);
+	deliver_end(t);
 }
 
 /* --- the confirmation -------------------------------------------------- */
@@ -260,7 +230,7 @@ confirm_done(struct request *r)
 {
 	struct target	*t = r->arg;
 
-	take_answer(t);
+	deliver_take(t);
 	if (r->end == REQUEST_ANSWER && r->status == 200) {
 		t->confirm[0] = '\0';
 		agent_ended(t, OUTCOME_UPDATED);
@@ -276,7 +246,7 @@ confirm_done(struct request *r)
 	    time_mono_us() >= t->confirm_us)
 		unconfirmed(t);
 	else
-		pause_for(t, CONFIRM_WAIT);
+		deliver_pause(t, CONFIRM_WAIT);
 }
 
 static void
@@ -289,8 +259,8 @@ confirm(struct target *t)
 	path = make_path(t, what);
 	free(what);
 	t->state = TARGET_CONFIRM;
-	phase(t, "confirming");
-	send_request(t, "POST", path, confirm_done);
+	deliver_phase(t, "confirming");
+	deliver_send(t, "POST", path, confirm_done);
 }
 
 /* 1 the host waits for it, so many seconds: begun. */
@@ -326,8 +296,8 @@ answered(struct target *t)
 	/* Somebody else's, or ours of a run that was killed. */
 	if (t->status == 423 && (t->unsure ? t->busy++ < ASK_MAX :
 	    t->busy++ == 0)) {
-		phase(t, "busy");
-		pause_for(t, BUSY_WAIT);
+		deliver_phase(t, "busy");
+		deliver_pause(t, BUSY_WAIT);
 		return;
 	}
 	d = json_object_get(t->answer, "detail");
@@ -340,16 +310,16 @@ push_done(struct request *r)
 {
 	struct target	*t = r->arg;
 
-	take_answer(t);
+	deliver_take(t);
 	if (r->end == REQUEST_ANSWER)
 		answered(t);
 	else if (r->end == REQUEST_LOST && !t->ro->plan.dry_run) {
 		t->tries++;
 		t->unsure = 1;
-		phase(t, "lost");
+		deliver_phase(t, "lost");
 		ask(t);
 	} else
-		agent_ended(t, no_answer(r->end));
+		agent_ended(t, deliver_noanswer(r->end));
 }
 
 static void
@@ -367,8 +337,8 @@ push(struct target *t)
 	path = make_path(t, what);
 	free(what);
 	t->state = TARGET_PUSH;
-	phase(t, "connecting");
-	send_request(t, "PUT", path, push_done);
+	deliver_phase(t, "connecting");
+	deliver_send(t, "PUT", path, push_done);
 }
 
 /* --- asking ----------------------------------------------------------- */
@@ -425,7 +395,7 @@ back_ended(struct target *t, int done)
 	}
 	(void)record_event(t->ro, t, done ? outcome_name(OUTCOME_UNDONE) :
 	    "not-undone");
-	end(t);
+	deliver_end(t);
 }
 
 static void
@@ -433,12 +403,12 @@ back_done(struct request *r)
 {
 	struct target	*t = r->arg;
 
-	take_answer(t);
+	deliver_take(t);
 	if (r->end == REQUEST_ANSWER && r->status == 200)
 		back_ended(t, 1);
 	else if (r->end == REQUEST_ANSWER && r->status == 423 &&
 	    t->busy++ < ASK_MAX)
-		pause_for(t, BUSY_WAIT);
+		deliver_pause(t, BUSY_WAIT);
 	else if (r->end == REQUEST_LOST && t->tries++ < t->ro->plan.retries)
 		ask(t);
 	else
@@ -454,8 +424,8 @@ told_back(struct target *t, const json_t *agent)
 		return;
 	}
 	t->state = TARGET_BACK;
-	phase(t, "taking back");
-	send_request(t, "POST", make_path(t, "/rollback"), back_done);
+	deliver_phase(t, "taking back");
+	deliver_send(t, "POST", make_path(t, "/rollback"), back_done);
 }
 
 static void
@@ -473,7 +443,7 @@ told(struct target *t, const json_t *agent)
 		/* Its time is over, it only has to wait to go back. */
 		if (strcmp(js_text(agent, "state"), "unconfirmed") == 0 &&
 		    t->confirm_us != 0 && t->busy++ < ASK_MAX)
-			pause_for(t, ASK_WAIT);
+			deliver_pause(t, ASK_WAIT);
 		else
 			found_active(t, agent);
 	} else if (is_ours(t, agent, "failed")) {
@@ -498,17 +468,17 @@ ask_done(struct request *r)
 	const json_t	*agent;
 
 	if (r->end != REQUEST_ANSWER || r->status != 200) {
-		take_answer(t);
+		deliver_take(t);
 		if (t->back)
 			back_ended(t, 0);
 		else
 			agent_ended(t, r->end == REQUEST_ANSWER ?
-			    OUTCOME_FAILED : no_answer(r->end));
+			    OUTCOME_FAILED : deliver_noanswer(r->end));
 		return;
 	}
 	if (json_is_object(json_object_get(r->answer, "update")) &&
 	    t->busy++ < ASK_MAX) {
-		pause_for(t, ASK_WAIT);
+		deliver_pause(t, ASK_WAIT);
 		return;
 	}
 	if ((agent = find_agent(t, r->answer)) == NULL) {
@@ -531,8 +501,8 @@ ask(struct target *t)
 	if (path == NULL)
 		err(1, NULL);
 	t->state = TARGET_ASK;
-	phase(t, "asking");
-	send_request(t, "GET", path, ask_done);
+	deliver_phase(t, "asking");
+	deliver_send(t, "GET", path, ask_done);
 }
 
 /* --- from the rollout ------------------------------------------------- */
@@ -548,7 +518,7 @@ deliver_begin(struct target *t)
 	}
 	/* Its agent's part is done, its own is not. */
 	if (t->agent != OUTCOME_NONE && !outcome_isbad(t->agent))
-		push_self(t);
+		deliver_self(t);
 	else if (t->unsure)
 		ask(t);
 	else

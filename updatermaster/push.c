@@ -36,7 +36,7 @@ enum {
 	OPT_SHA, OPT_EXCLUDE, OPT_INCLUDE, OPT_DRY_RUN, OPT_FORCE, OPT_SELF,
 	OPT_PORT, OPT_JSON, OPT_REPORT, OPT_INVENTORY, OPT_CANARY, OPT_BATCH,
 	OPT_MAX_FAIL, OPT_PAUSE, OPT_PARALLEL, OPT_ROLLBACK, OPT_RESUME,
-	OPT_RETRIES, OPT_SIGN, OPT_CONFIRM
+	OPT_RETRIES, OPT_SIGN, OPT_CONFIRM, OPT_SELF_ROOT, OPT_SELF_TARBALL
 };
 
 static const struct option	longopts[] = {
@@ -54,6 +54,8 @@ static const struct option	longopts[] = {
 	{ "dry-run",	no_argument, NULL, OPT_DRY_RUN },
 	{ "force",	no_argument, NULL, OPT_FORCE },
 	{ "include-self", no_argument, NULL, OPT_SELF },
+	{ "self-root",	required_argument, NULL, OPT_SELF_ROOT },
+	{ "self-tarball", required_argument, NULL, OPT_SELF_TARBALL },
 	{ "updater-port", required_argument, NULL, OPT_PORT },
 	{ "json",	no_argument, NULL, OPT_JSON },
 	{ "report",	required_argument, NULL, OPT_REPORT },
@@ -216,6 +218,12 @@ option(struct args *a, int opt, const char *name)
 	case OPT_SELF:
 		p->self = 1;
 		return 0;
+	case OPT_SELF_ROOT:
+		p->self = 1;
+		return path(optarg, &p->self_root);
+	case OPT_SELF_TARBALL:
+		p->self = 1;
+		return path(optarg, &p->self_tarball);
 	case OPT_PORT:
 		if (number(name, optarg, 1, 65535, &n) == -1)
 			return -1;
@@ -295,7 +303,8 @@ options(struct args *a, int argc, char **argv)
 		if (!goes_with_resume(opt) && a->other == 0)
 			a->other = opt;
 		if (option(a, opt, longopts[which].name) == -1)
-			return opt == OPT_ROOT || opt == OPT_TARBALL ?
+			return opt == OPT_ROOT || opt == OPT_TARBALL ||
+			    opt == OPT_SELF_ROOT || opt == OPT_SELF_TARBALL ?
 			    EXIT_FAILED : EXIT_USAGE;
 	}
 	if (optind != argc) {
@@ -319,83 +328,6 @@ options(struct args *a, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	return EXIT_DONE;
-}
-
-/* --- the archive ------------------------------------------------------ */
-
-/* Before anything is packed: a key that cannot be read costs no work. */
-static int
-find_key(struct rollout *ro, const struct args *a)
-{
-	char	*given;
-	int	 rv;
-
-	if (!a->sign)
-		return 0;
-	given = sign_keypath(ro->master, a->key);
-	rv = path(given, &ro->plan.sign);
-	free(given);
-	ro->plan.signed_at = (int64_t)time(NULL);
-	return rv;
-}
-
-struct leftovers {
-	int		 list;		/* -v */
-	uint64_t	 n;
-};
-
-/* To standard error: what goes to standard output is for machines, too. */
-static void
-left_out(void *arg, const char *path, const char *why)
-{
-	struct leftovers	*l = arg;
-	char			*name;
-
-	l->n++;
-	if (!l->list)
-		return;
-	/* A name must not move the terminal. */
-	name = text_escape(path, 0);
-	fprintf(stderr, "left out: %s (%s)\n", name, why);
-	free(name);
-}
-
-static int
-pack(struct plan *p)
-{
-	struct leftovers	 left = { p->verbose, 0 };
-	struct pack_opts	 o;
-	char			 text[UPD_TEXT_SIZE] = "", sha[UPD_SHA_SIZE];
-	int			 rv;
-
-	if (p->tarball != NULL)
-		rv = pack_file(p->tarball, &p->pack, text);
-	else {
-		memset(&o, 0, sizeof(o));
-		o.root = p->root;
-		o.include = p->include;
-		o.exclude = p->exclude;
-		o.left = left_out;
-		o.arg = &left;
-		rv = pack_tree(&o, &p->pack, text);
-		if (rv == 0 && left.n > 0 && !p->verbose &&
-		    isatty(STDERR_FILENO))
-			fprintf(stderr, "%llu left out of %s (-v lists them)\n",
-			    (unsigned long long)left.n, p->root);
-	}
-	if (rv == -1) {
-		warnx("%s", text);
-		p->pack.fd = -1;
-		return -1;
-	}
-	if (p->sign != NULL &&
-	    sign_packed(p->sign, p->signed_at, &p->pack) == -1)
-		return -1;
-	if (p->sha[0] == '\0' && p->tarball == NULL) {
-		git_sha(p->root, sha, sizeof(sha));
-		strlcpy(p->sha, sha, sizeof(p->sha));
-	}
-	return 0;
 }
 
 /* --- hosts ------------------------------------------------------------ */
@@ -440,6 +372,22 @@ resolve_amounts(struct rollout *ro, const struct args *a)
 		p->max_fail = p->rollback ? 0 : -1;
 }
 
+/* Before anything is packed: a key that cannot be read costs no work. */
+static int
+find_key(struct rollout *ro, const struct args *a)
+{
+	char	*given;
+	int	 rv;
+
+	if (!a->sign)
+		return 0;
+	given = sign_keypath(ro->master, a->key);
+	rv = path(given, &ro->plan.sign);
+	free(given);
+	ro->plan.signed_at = (int64_t)time(NULL);
+	return rv;
+}
+
 static int
 begin_new(struct rollout *ro, const struct args *a)
 {
@@ -461,7 +409,7 @@ begin_new(struct rollout *ro, const struct args *a)
 	if (ro->plan.root == NULL && ro->plan.tarball == NULL &&
 	    path(".", &ro->plan.root) == -1)
 		return EXIT_FAILED;
-	if (find_key(ro, a) == -1 || pack(&ro->plan) == -1)
+	if (find_key(ro, a) == -1 || plan_pack(&ro->plan) == -1)
 		return EXIT_FAILED;
 	ro->started = (int64_t)time(NULL);
 	time_compact(ro->started * 1000000, stamp, sizeof(stamp));
@@ -508,7 +456,7 @@ begin_again(struct rollout *ro, const struct args *a)
 	strlcpy(want, p->pack.sha256, sizeof(want));
 	if (ro->backing)
 		return EXIT_DONE;	/* no archive is needed */
-	if (pack(p) == -1)
+	if (plan_pack(p) == -1)
 		return EXIT_FAILED;
 	if (strcmp(want, p->pack.sha256) != 0) {
 		warnx("%s is not any more what the rollout %s sends: its "
@@ -589,7 +537,7 @@ cmd_push(struct master *m, int argc, char **argv)
 	size_t			 i;
 	int			 rv;
 
-	a.plan.pack.fd = -1;
+	a.plan.pack.fd = a.plan.self_pack.fd = -1;
 	a.plan.parallel = PARALLEL;
 	a.plan.retries = RETRIES;
 	a.plan.max_fail = -1;
@@ -618,5 +566,7 @@ cmd_push(struct master *m, int argc, char **argv)
 	record_close(&ro);
 	if (ro.plan.pack.fd != -1)
 		close(ro.plan.pack.fd);
+	if (ro.plan.self_pack.fd != -1)
+		close(ro.plan.self_pack.fd);
 	return rv;
 }

@@ -109,6 +109,16 @@ plan_json(const struct rollout *ro)
 	json_object_set_new(o, "port", json_integer(p->port));
 	json_object_set_new(o, "force", json_boolean(p->force));
 	json_object_set_new(o, "self", json_boolean(p->self));
+	if (plan_ownself(p)) {
+		if (p->self_root != NULL)
+			json_object_set_new(o, "self_root",
+			    json_string(p->self_root));
+		if (p->self_tarball != NULL)
+			json_object_set_new(o, "self_tarball",
+			    json_string(p->self_tarball));
+		json_object_set_new(o, "self_sha256",
+		    json_string(p->self_pack.sha256));
+	}
 	json_object_set_new(o, "rollback", json_boolean(p->rollback));
 	json_object_set_new(o, "canary", json_integer(p->canary));
 	json_object_set_new(o, "batch", json_integer(p->batch));
@@ -268,6 +278,10 @@ read_plan(struct rollout *ro, const json_t *o)
 	p->port = (uint16_t)js_int(o, "port", 0);
 	p->force = js_true(o, "force");
 	p->self = js_true(o, "self");
+	p->self_root = string_of(o, "self_root");
+	p->self_tarball = string_of(o, "self_tarball");
+	strlcpy(p->self_pack.sha256, js_text(o, "self_sha256"),
+	    sizeof(p->self_pack.sha256));
 	p->rollback = js_true(o, "rollback");
 	p->canary = (uint32_t)js_int(o, "canary", 0);
 	p->batch = (uint32_t)js_int(o, "batch", 0);

@@ -59,6 +59,12 @@ outcome_find(const char *name)
 }
 
 int
+plan_ownself(const struct plan *p)
+{
+	return p->self_root != NULL || p->self_tarball != NULL;
+}
+
+int
 outcome_isbad(enum outcome o)
 {
 	return o == OUTCOME_FAILED || o == OUTCOME_ROLLED_BACK ||

@@ -74,6 +74,9 @@ struct target {
 	char			 confirm[UPD_ID_SIZE];	/* release that is to
 						 * be, or "" */
 	uint64_t		 confirm_us;	/* until then, monotonic */
+	char			 self_id[UPD_ID_SIZE];	/* release of updaterd
+						 * that is on trial, or "" */
+	uint64_t		 self_us;	/* until then, monotonic */
 	uint32_t		 tries;		/* pushes that broke off */
 	uint32_t		 busy;		/* answers 423, waits */
 	struct request		 req;
@@ -104,6 +107,9 @@ struct plan {
 	int		 force;
 	int		 verbose;	/* of this run: say what is left out */
 	int		 self;
+	char		*self_root;	/* absolute; both NULL: the */
+	char		*self_tarball;	/* archive of the agent */
+	struct packed	 self_pack;	/* if one of them is given */
 	int		 rollback;	/* --rollback-on-fail */
 	uint32_t	 canary;	/* hosts */
 	uint32_t	 batch;		/* hosts; 0 all */
@@ -113,6 +119,12 @@ struct plan {
 	uint32_t	 retries;
 	uint32_t	 confirm;	/* seconds; 0: not asked for */
 };
+
+/* rollout.c: 1 if updaterd's part has an archive of its own. */
+int		 plan_ownself(const struct plan *);
+/* archive.c: make what is to be sent; of a run that resumes, the same as before for
+ * updaterd.  0, or -1: said. */
+int		 plan_pack(struct plan *);
 
 struct show;
 struct rollout {

@@ -13,12 +13,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <readpassphrase.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "keypair.h"
+#include "passkey.h"
 #include "signing.h"
 #include "spool.h"
 #include "util.h"
@@ -26,6 +28,8 @@
 #define SECRET_MAX	4096		/* bytes of a secret key file */
 #define NAME_SIZE	256		/* of a key: one component of a path */
 #define SUFFIX		".sec"
+#define PASS_SIZE	1024		/* bytes, as signify takes */
+#define ROUNDS_MAX	100000		/* minutes; signify takes 42 */
 
 #define GZ_FHCRC	0x02		/* RFC 1952 */
 #define GZ_FEXTRA	0x04
@@ -87,6 +91,42 @@ secret_read(const char *path, size_t *len, char *text)
 	return data;
 }
 
+/* Ask for the passphrase and decrypt the key with it; whether it was the
+ * right one the checksum shows.  0, or -1 with text. */
+static int
+unlock(const char *path, struct keypair_secret *sec, char *text)
+{
+	uint8_t		 mask[sizeof(sec->key)];
+	char		 prompt[512], pass[PASS_SIZE];
+	uint32_t	 rounds;
+	size_t		 i;
+	int		 rv, flags = RPP_ECHO_OFF;
+
+	rounds = (uint32_t)sec->rounds[0] << 24 |
+	    (uint32_t)sec->rounds[1] << 16 | (uint32_t)sec->rounds[2] << 8 |
+	    sec->rounds[3];
+	if (rounds > ROUNDS_MAX)
+		return fail(text, "%.384s is damaged: %u rounds", path,
+		    rounds);
+	/* As signify does: a script may give it. */
+	if (!isatty(STDIN_FILENO))
+		flags |= RPP_STDIN;
+	snprintf(prompt, sizeof(prompt), "passphrase of %.384s: ", path);
+	if (readpassphrase(prompt, pass, sizeof(pass), flags) == NULL ||
+	    pass[0] == '\0') {
+		explicit_bzero(pass, sizeof(pass));
+		return fail(text, "%.256s has a passphrase: give it, or make "
+		    "a key without one (signify -G -n)", path);
+	}
+	rv = passkey_derive(pass, sec->salt, sizeof(sec->salt), rounds, mask,
+	    sizeof(mask));
+	for (i = 0; i < sizeof(mask); i++)
+		sec->key[i] ^= mask[i];
+	explicit_bzero(pass, sizeof(pass));
+	explicit_bzero(mask, sizeof(mask));
+	return rv == 0 ? 0 : fail(text, "%.384s: cannot be decrypted", path);
+}
+
 /* 0, or -1 with text. */
 static int
 secret_parse(const char *path, const char *data, size_t len,
@@ -96,6 +136,7 @@ secret_parse(const char *path, const char *data, size_t len,
 	uint8_t			 sum[SUM_LEN];
 	const char		*why;
 	size_t			 n;
+	int			 locked;
 
 	n = relkey_lines(data, len, (uint8_t *)sec, sizeof(*sec), &why);
 	if (n == 0)
@@ -104,14 +145,13 @@ secret_parse(const char *path, const char *data, size_t len,
 	if (n != len || memcmp(sec->pkalg, RELKEY_ALG, RELKEY_ALG_LEN) != 0 ||
 	    memcmp(sec->kdfalg, "BK", sizeof(sec->kdfalg)) != 0)
 		return fail(text, "%.384s is no secret key of signify", path);
-	if (memcmp(sec->rounds, plain, sizeof(plain)) != 0)
-		return fail(text, "%.384s has a passphrase, which only signify "
-		    "can ask for: sign with signify -Sz and push with "
-		    "--tarball, or make a key without one: signify -G -n",
-		    path);
+	locked = memcmp(sec->rounds, plain, sizeof(plain)) != 0;
+	if (locked && unlock(path, sec, text) == -1)
+		return -1;
 	keypair_sum(sec->key, sum);
 	if (memcmp(sum, sec->checksum, sizeof(sum)) != 0)
-		return fail(text, "%.384s is damaged: wrong checksum", path);
+		return fail(text, locked ? "%.384s: wrong passphrase" :
+		    "%.384s is damaged: wrong checksum", path);
 	return 0;
 }
 

@@ -67,7 +67,7 @@ _updatermaster()
 	sign)	words='-k -o'
 		COMPREPLY=($(compgen -f -- "$cur"));;
 	push)	words="$whom --root --tarball --sign --sha --exclude --include
-		    --dry-run --force --include-self --report --canary
+		    --dry-run --force --include-self --self-root --self-tarball --report --canary
 		    --batch --max-fail --pause --rollback-on-fail --resume
 		    --retries --confirm --verbose";;
 	rollback)

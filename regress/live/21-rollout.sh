@@ -60,7 +60,7 @@ is "$(json '[.hosts[].host] | join(" ")')" "h001 h003 h005 h007" "is pushed to"
 is "$(rollout r3 --host h002 --include-self --json)" 1 "--include-self"
 is "$(json '.hosts[0] | .agent + " " + .self')" "updated failed" \
     "comes behind the agent"
-like "$(json '.hosts[0].detail')" 'self: 501' "and is told as it is"
+like "$(json '.hosts[0].detail')" 'self: 404.*add self' "and is told as it is"
 is "$(rollout r2 --all)" 0 "all the same again"
 
 # --- failures -----------------------------------------------------------

@@ -64,8 +64,14 @@ fails "no such key" "No such file" um sign -k "$T/none.sec" "$T/r1.tgz"
 fails "no file" "not a regular file" um sign -k /dev/null "$T/r1.tgz"
 chmod 600 "$theirs"
 fails "a public key" "no secret key" um sign -k "$theirs" "$T/r1.tgz"
-fails "a key with a passphrase" "signify -G -n" um sign \
-    -k "$T/keys/asked.sec" "$T/r1.tgz"
+t "a key with a passphrase" sh -c "echo secret | '$UPDATERMASTER' sign \
+    -k '$T/keys/asked.sec' '$T/r1.tgz' -o '$T/r1.asked'"
+t "signs what signify finds good" verify "$T/keys/asked.pub" "$T/r1.asked"
+echo guessed >"$T/guess"
+fails "the wrong passphrase" "wrong passphrase" sh -c "'$UPDATERMASTER' \
+    sign -k '$T/keys/asked.sec' '$T/r1.tgz' <'$T/guess'"
+fails "no passphrase" "signify -G -n" sh -c "'$UPDATERMASTER' sign \
+    -k '$T/keys/asked.sec' '$T/r1.tgz' </dev/null"
 chmod 640 "$T/keys/theirs.sec"
 fails "a key that others can read" "chmod 600" um sign \
     -k "$T/keys/theirs.sec" "$T/r1.tgz"

@@ -86,8 +86,18 @@ agent "default" {
 		$(https_health)
 		restart backoff 100ms
 	}
+	service "gw" {
+		optional
+		user "_updagent"
+		home "$T/home"
+		profiles "$T/home/profiles" marker "SOUL.md"
+		supervise rcctl "gw_%p"
+	}
 }
 C
+mkdir -p "$T/home/profiles/a-b"
+: > "$T/home/profiles/a-b/SOUL.md"
+chown -R _updagent "$T/home"
 chmod 0600 "$T/conf"
 start_updaterd
 for r in 1 2 3; do
@@ -112,6 +122,10 @@ is "$(service state)" down "without a release it is down"
 is "$(push r1)" 200 "a push starts it"
 is "$(serving)" r1 "it serves"
 is "$(service supervisor) $(service containment)" "rcctl none" "by rcctl"
+t "an instance whose name rcctl would not take" sh -c \
+    "! '$UPDATERCTL' -s '$T/updaterd.sock' start gw-a-b"
+like "$(service why gw-a-b)" '"gw_a-b" is not fit' "is told so at once"
+ctl stop gw-a-b >/dev/null
 old=$(pid)
 is "$(push r2)" 200 "a push restarts it"
 is "$(serving)" r2 "with the new release"

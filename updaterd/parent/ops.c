@@ -32,7 +32,9 @@ op_agent(struct caller *c, const struct msg_request *m)
 	char		 text[UPD_TEXT_SIZE];
 
 	if ((a = parent_agent(m->agent)) == NULL) {
-		if (m->agent[0] != '\0')
+		if (strcmp(m->agent, SELF_NAME) == 0)
+			strlcpy(text, SELF_NONE, sizeof(text));
+		else if (m->agent[0] != '\0')
 			snprintf(text, sizeof(text), "no agent named %s",
 			    m->agent);
 		else

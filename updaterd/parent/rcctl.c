@@ -124,6 +124,11 @@ poll_timer(int fd, short what, void *arg)
 {
 	struct script	*s = arg;
 
+	if (s->name[0] == '\0') {
+		tell(s, 0, 0, WANTED_NOBODY, "has no name that is fit for a "
+		    "script");
+		return;
+	}
 	script_do(s, s->i->state == SERVICE_STOPPING ? VERB_STOP :
 	    VERB_CHECK);
 }
@@ -270,6 +275,17 @@ script_name(const struct instance *i, char *name, char *text)
 
 /* --- for the machine --------------------------------------------------- */
 
+static void
+rcctl_look(struct instance *i)
+{
+	struct script	*s = i->priv;
+
+	if (s != NULL && s->name[0] == '\0')
+		timer(&s->poll_ev, 0);
+	else if (s != NULL)
+		script_do(s, VERB_CHECK);
+}
+
 static enum attach_result
 rcctl_attach(struct instance *i)
 {
@@ -291,8 +307,7 @@ rcctl_attach(struct instance *i)
 		s->since = i->in.started_at;
 	}
 	evtimer_set(&s->poll_ev, poll_timer, s);
-	if (s->name[0] != '\0')
-		script_do(s, VERB_CHECK);
+	rcctl_look(i);
 	return ATTACH_LATER;
 }
 
@@ -328,16 +343,10 @@ rcctl_stop(struct instance *i)
 	if (s == NULL)
 		return;
 	s->tries = 0;
-	script_do(s, VERB_STOP);
-}
-
-static void
-rcctl_look(struct instance *i)
-{
-	struct script	*s = i->priv;
-
-	if (s != NULL && s->name[0] != '\0')
-		script_do(s, VERB_CHECK);
+	if (s->name[0] == '\0')
+		timer(&s->poll_ev, 0);
+	else
+		script_do(s, VERB_STOP);
 }
 
 static void

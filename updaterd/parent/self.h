@@ -21,6 +21,8 @@
 
 #include "proto.h"
 
+#define SELF_NONE	"updaterd has no releases of itself: add self { root " \
+			"\"/opt/updaterd\" } to its configuration"
 #define SELF_PROGRAM	"sbin/updaterd"		/* in a release */
 
 /* --- selfstate.c ----------------------------------------------------- */

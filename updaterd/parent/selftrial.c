@@ -228,11 +228,14 @@ verdict(const char *why)
 		snprintf(text, sizeof(text), "it does not answer its own "
 		    "/health: %.400s", why);
 		self_back(text);
+		return;
 	}
 	if (a == NULL || a->store == NULL ||
 	    selfstate_read(a->store->rootfd, &st) != 1 ||
-	    strcmp(st.to, handover.id) != 0)
+	    strcmp(st.to, handover.id) != 0) {
 		self_back("its state was lost");
+		return;
+	}
 	/* Nobody may be told what is not on disk. */
 	if (record_good(a, &st) == -1) {
 		snprintf(text, sizeof(text), "it is good, but that cannot be "

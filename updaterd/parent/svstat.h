@@ -9,8 +9,8 @@
 #include "observe.h"
 
 /* To be asked for with -o, in this order. */
-#define SVSTAT_FIELDS	"up,wantedup,ready,pid,exitcode,signum," \
-			"updownsince,updownfor"
+#define SVSTAT_FIELDS							\
+	"up,wantedup,ready,pid,exitcode,signum,updownsince,updownfor"
 
 /* Read its answer, which came at that wall time (us).  0, or -1: it is not
  * in that form. */

@@ -188,10 +188,13 @@ unit_take(struct unit *u, const char *name)
 	u->installed = u->i->conf->units_install;
 	memset(&u->last, 0, sizeof(u->last));
 	strlcpy(u->name, name, sizeof(u->name));
-	if (unitrecord_pin(u->name, u->pin) == -1)
-		log_warn("write unit to hold %s", u->name);
+	u->pin[0] = '\0';
 	unit_calls(u);
 	unitlook_init(u);
+	if (name[0] == '\0')
+		return;
+	if (unitrecord_pin(u->name, u->pin) == -1)
+		log_warn("write unit to hold %s", u->name);
 	unitrecord_write(u->i->name, u->name, u->installed);
 	if (u->pin[0] != '\0')
 		systemctl_ask(&u->hold);
@@ -205,7 +208,7 @@ systemd_attach(struct instance *i)
 
 	if (unit_name(i, name, text) == -1) {
 		log_warnx("supervise %s: %s", i->name, text);
-		return ATTACH_NONE;
+		name[0] = '\0';
 	}
 	if ((u = calloc(1, sizeof(*u))) == NULL) {
 		log_warnx("supervise %s: out of memory", i->name);
@@ -216,7 +219,7 @@ systemd_attach(struct instance *i)
 	evtimer_set(&u->grace_ev, grace_over, u);
 	TAILQ_INSERT_TAIL(&all_units, u, entry);
 	unit_take(u, name);
-	systemctl_ask(&u->call[SYSTEMCTL_SHOW]);
+	unitlook_now(u);
 	return ATTACH_LATER;
 }
 
@@ -323,6 +326,10 @@ systemd_stop(struct instance *i)
 	if (u == NULL)
 		return;
 	u->starting = 0;
+	if (u->name[0] == '\0') {
+		unitlook_now(u);
+		return;
+	}
 	u->stopping = 1;
 	systemctl_drop(&u->call[SYSTEMCTL_SHOW]);
 	if (!is_idle(u, SYSTEMCTL_START))

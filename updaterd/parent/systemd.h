@@ -22,7 +22,7 @@ struct slice;
 struct unit {
 	TAILQ_ENTRY(unit)	 entry;
 	struct instance		*i;
-	char			 name[UNIT_NAME_SIZE];
+	char			 name[UNIT_NAME_SIZE];	/* "": none is fit */
 	char			 pin[UNIT_NAME_SIZE];	/* "" none */
 	struct systemctl_call	 call[SYSTEMCTL__MAX];
 	struct systemctl_call	 hold;		/* starts the pin */

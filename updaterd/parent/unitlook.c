@@ -52,15 +52,23 @@ unitlook_now(struct unit *u)
 {
 	evtimer_del(&u->poll_ev);
 	u->poll_ms = POLL_MIN;
-	systemctl_ask(&u->call[SYSTEMCTL_SHOW]);
+	if (u->name[0] == '\0')
+		timer(&u->poll_ev, 0);
+	else
+		systemctl_ask(&u->call[SYSTEMCTL_SHOW]);
 }
+
+static void	 tell_unknown(struct unit *, const char *);
 
 static void
 poll_timer(int fd, short what, void *arg)
 {
 	struct unit	*u = arg;
 
-	systemctl_ask(&u->call[SYSTEMCTL_SHOW]);
+	if (u->name[0] == '\0')
+		tell_unknown(u, "has no name that is fit for a unit");
+	else
+		systemctl_ask(&u->call[SYSTEMCTL_SHOW]);
 }
 
 /* It is on its way. */

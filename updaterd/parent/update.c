@@ -192,9 +192,13 @@ update_admit(struct caller *c, const char *name)
 		return NULL;
 	}
 	if ((a = parent_agent(name)) == NULL) {
-		snprintf(text, sizeof(text), name[0] ? "no agent named %s" :
-		    "more than one agent and none is named default: use "
-		    "/agents/NAME/...%s", name);
+		if (strcmp(name, SELF_NAME) == 0)
+			strlcpy(text, SELF_NONE, sizeof(text));
+		else
+			snprintf(text, sizeof(text), name[0] ?
+			    "no agent named %s" : "more than one agent and "
+			    "none is named default: use /agents/NAME/...%s",
+			    name);
 		caller_error(c, UPD_ENOTFOUND, text);
 		return NULL;
 	}
