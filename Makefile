@@ -220,6 +220,7 @@ bench:
 	@sh regress/deps.sh build check
 	@${MAKE} programs regress/agent/agent
 	@sh regress/bench/run.sh
+	@sh regress/bench/services.sh
 	@sh regress/bench/signed.sh
 	@sh regress/bench/master.sh
 

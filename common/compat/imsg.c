@@ -32,13 +32,7 @@
 #define IMSG_FD_MARK	0x80000000U
 #define IMSG_RBUF	(4 * MAX_IMSGSIZE)	/* bytes */
 #define IMSG_IOV	16		/* messages in one sendmsg(2) */
-#define IMSG_FDS_MAX	16		/* unclaimed descriptors at most */
 #define IMSG_FLUSH_MS	5000		/* a flush gives up */
-
-struct imsg_fd {
-	struct imsg_fd	*next;
-	int		 fd;
-};
 
 struct imsg_out {
 	struct imsg_out	*next;
@@ -54,7 +48,6 @@ imsgbuf_init(struct imsgbuf *ib, int fd)
 	memset(ib, 0, sizeof(*ib));
 	ib->fd = fd;
 	ib->pid = (uint32_t)getpid();
-	ib->fds_tail = &ib->fds_head;
 	ib->out_tail = &ib->out_head;
 	if ((ib->rbuf = malloc(IMSG_RBUF)) == NULL)
 		return -1;
@@ -79,36 +72,23 @@ imsgbuf_queuelen(struct imsgbuf *ib)
 static int
 queue_fd(struct imsgbuf *ib, int fd)
 {
-	struct imsg_fd	*f;
-	int		 n = 0;
-
-	for (f = ib->fds_head; f != NULL; f = f->next)
-		n++;
-	if (n >= IMSG_FDS_MAX) {
+	if (ib->nfds == IMSG_FDS_MAX) {
 		errno = EPROTO;
 		return -1;
 	}
-	if ((f = malloc(sizeof(*f))) == NULL)
-		return -1;
-	f->next = NULL;
-	f->fd = fd;
-	*ib->fds_tail = f;
-	ib->fds_tail = &f->next;
+	ib->fds[ib->nfds++] = fd;
 	return 0;
 }
 
 static int
 dequeue_fd(struct imsgbuf *ib)
 {
-	struct imsg_fd	*f = ib->fds_head;
-	int		 fd;
+	int	 fd;
 
-	if (f == NULL)
+	if (ib->nfds == 0)
 		return -1;
-	if ((ib->fds_head = f->next) == NULL)
-		ib->fds_tail = &ib->fds_head;
-	fd = f->fd;
-	free(f);
+	fd = ib->fds[0];
+	memmove(ib->fds, ib->fds + 1, (size_t)--ib->nfds * sizeof(int));
 	return fd;
 }
 
@@ -196,7 +176,7 @@ imsg_get(struct imsgbuf *ib, struct imsg *imsg)
 
 	memset(imsg, 0, sizeof(*imsg));
 	imsg->fd = -1;
-	if (ib->rlen == 0 && ib->fds_head != NULL) {
+	if (ib->rlen == 0 && ib->nfds > 0) {
 		errno = EPROTO;
 		return -1;
 	}
@@ -211,7 +191,7 @@ imsg_get(struct imsgbuf *ib, struct imsg *imsg)
 	}
 	if (ib->rlen < len)
 		return 0;
-	if (marked && ib->fds_head == NULL) {
+	if (marked && ib->nfds == 0) {
 		errno = EPROTO;
 		return -1;
 	}

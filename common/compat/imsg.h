@@ -29,7 +29,8 @@ struct imsg {
 };
 
 struct imsg_out;
-struct imsg_fd;
+
+#define IMSG_FDS_MAX	16	/* unclaimed descriptors at most */
 
 struct imsgbuf {
 	int		 fd;
@@ -39,7 +40,10 @@ struct imsgbuf {
 	size_t		 rpos;		/* first byte not taken out yet */
 	size_t		 rlen;		/* bytes from there on */
 	size_t		 rcap;
-	struct imsg_fd	*fds_head, **fds_tail;
+	/* Unclaimed, oldest first.  Room of its own: with the bytes read
+	 * there is no going back for want of memory. */
+	int		 fds[IMSG_FDS_MAX];
+	int		 nfds;
 	struct imsg_out	*out_head, **out_tail;
 	uint32_t	 out_n;
 };

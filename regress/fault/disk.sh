@@ -70,7 +70,7 @@ other() {
 told() {	# status: an error, and one that says what
 	case $1 in
 	200)	return 0;;
-	500|507);;
+	409|500|507);;
 	*)	return 1;;
 	esac
 	body '.detail | if type == "object" then .error else . end' |

@@ -5,11 +5,13 @@ import errno
 import mmap
 import os
 import random
+import re
 import shutil
 import struct
 import sys
 
-from kill import go_broken, go_push, go_rollback, other
+from kill import TRIAL_S, go_broken, go_fall, go_push, go_rollback, \
+    go_trial, go_unconfirmed, other, settled
 from lab import Lab, read
 
 QUIET_S = 0.1
@@ -42,15 +44,29 @@ KINDS = (
 )
 # A handshake is thousands of allocations of its library's: one in so many.
 CRYPTO_STEP = 29
+TRIAL_STEP = 5		# a trial takes seconds
 ROLES = ("parent", "task", "net", "probe", "inflate", "unpack")
+
+
+def go_confirm(lab, watch):
+    """The confirmation; in vain, it goes back soon."""
+    old, new = lab.name(), other(lab)
+    lab.push(new, "&confirm=3")
+    t = watch()
+    status, body = lab.ask("POST", "/confirm")
+    lab.wait(TRIAL_S, lambda: settled(lab))
+    return t, status, body, [old, new], new if status == 200 else None
 
 
 class Point:
     """One run in which something fails."""
 
-    def __init__(self, title, who, conf, go, kind=None, crypto=False):
+    def __init__(self, title, who, conf, go, kind=None, crypto=False,
+                 trial=None):
         self.title, self.who, self.conf = title, who, conf
         self.go, self.kind, self.crypto = go, kind, crypto
+        self.trial = trial		# configuration to go on with
+        self.step = CRYPTO_STEP if crypto else TRIAL_STEP if trial else 1
 
     def __str__(self):
         kind = self.kind[0] if self.kind else "no memory"
@@ -70,12 +86,20 @@ class Point:
 
 def runs(lab):
     plain, install = lab.conf, lab.conf + ".install"
+    trial, fall = lab.conf + ".trial", lab.conf + ".fall"
     for kind in KINDS:
         yield Point("push", "parent", plain, go_push, kind)
         yield Point("push with install", "parent", install, go_push, kind)
         yield Point("push of a broken one", "parent", plain, go_broken,
                     kind)
         yield Point("rollback", "parent", plain, go_rollback, kind)
+        yield Point("push on probation", "parent", trial, go_trial, kind,
+                    trial=plain)
+        yield Point("fall in probation", "parent", fall, go_fall, kind,
+                    trial=plain)
+        yield Point("push not confirmed", "parent", plain, go_unconfirmed,
+                    kind, trial=plain)
+        yield Point("confirmation", "parent", plain, go_confirm, kind)
         for who in ("task", "net", "probe", "inflate", "unpack"):
             yield Point("push", who, plain, go_push, kind)
         for who in ("task", "unpack"):
@@ -88,6 +112,11 @@ def runs(lab):
         yield Point("push with install", who, install, go_push)
         yield Point("push of a broken one", who, plain, go_broken)
         yield Point("rollback", who, plain, go_rollback)
+    yield Point("push on probation", "parent", trial, go_trial, trial=plain)
+    yield Point("fall in probation", "parent", fall, go_fall, trial=plain)
+    yield Point("push not confirmed", "parent", plain, go_unconfirmed,
+                trial=plain)
+    yield Point("confirmation", "parent", plain, go_confirm)
 
 
 class Memory:
@@ -130,6 +159,8 @@ def judge(point, status, body):
         detail = detail.get("error")
     if not detail or status < 400:
         return [f"no clear error: {status} {body}"]
+    if status < 500 and status not in (409, 423):
+        return [f"it is not the caller's fault: {status} {body}"]
     return []
 
 
@@ -178,6 +209,11 @@ def run(lab, memory, point, n, out=None):
         wrong.append(f"current is {lab.name()}, not one of {allowed}")
     # What a failure left may stay until the next push, and no longer.
     lab.wait(20, lambda: lab.status().get("update", 1) is None)
+    if point.trial:
+        lab.wait(20, lab.at_rest)
+        lab.stop()
+        lab.conf = point.trial
+        lab.start()
     new = other(lab)
     after, why = lab.push(new)
     if after != 200:
@@ -205,7 +241,7 @@ def main():
     plan, tests, violations, tried = [], 0, 0, 0
     out = lab.t + "/calls"
     dice = random.Random(int(os.environ.get("SEED", "1")))
-    chosen = [p for p in runs(lab) if not only or only in str(p)]
+    chosen = [p for p in runs(lab) if not only or re.search(only, str(p))]
     if sample:
         chosen = dice.sample(chosen, min(len(chosen), sample // 2))
         chosen.sort(key=lambda p: p.conf)
@@ -214,9 +250,8 @@ def main():
         if os.environ.get("VERBOSE"):
             print(f"# {p}: {len(read(out).splitlines())} points", flush=True)
         plan += [(p, i) for i in
-                 range(1, len(read(out).splitlines()) + 1,
-                       CRYPTO_STEP if p.crypto else 1)
-                 if (i // CRYPTO_STEP if p.crypto else i) % lanes == lane]
+                 range(1, len(read(out).splitlines()) + 1, p.step)
+                 if i // p.step % lanes == lane]
     if sample:
         plan = dice.sample(plan, min(sample, len(plan)))
         plan.sort(key=lambda x: x[0].conf)

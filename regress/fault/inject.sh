@@ -22,12 +22,20 @@ PORT=$(free_port) APORT=$(free_port)
 C_AGENT='install { "sh" "install.sh" } user "_updagent" timeout 20s'
 write_conf
 mv "$T/conf" "$T/conf.install"
-C_AGENT=
+C_AGENT='probation 1s'
+C_SERVICE='restart backoff 100ms max 300ms'
+write_conf
+mv "$T/conf" "$T/conf.trial"
+C_AGENT='probation 10s'
+write_conf
+mv "$T/conf" "$T/conf.fall"
+C_AGENT= C_SERVICE=
 write_conf
 mkdir -p "$T/empty"
 mk_release r1
 mk_release r2
 mk_release bad exit-at-once
+mk_release crash crash-after=150
 export T PORT APORT UPDATERD UPDATERCTL
 UPDATERD_NOMEM=$HERE/fault/nomem
 export UPDATERD_NOMEM

@@ -4,6 +4,7 @@ the number of points to try, 0: all of them."""
 import json
 import os
 import random
+import re
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from lab import Lab, read
 # is little else for them to be killed at.
 REST_S = 5
 MORE = 6
+TRIAL_S = 15
 QUIET_S = 0.15		# after the last thing that can be seen
 # All points: every call, not only those that change something.
 EVERY = len(sys.argv) > 1 and sys.argv[1] == "0"
@@ -86,6 +88,51 @@ def go_lapse(lab, watch):
     return t, None, None, [old], None
 
 
+def settled(lab):
+    """Trial and all: nothing is open, or it was killed."""
+    return not lab.alive() or not lab.leftovers()
+
+
+def go_trial(lab, watch):
+    """Good, and good throughout its probation."""
+    old, new = lab.name(), other(lab)
+    t = watch()
+    status, body = lab.push(new)
+    lab.wait(TRIAL_S, lambda: settled(lab))
+    return t, status, body, [old, new], new if status == 200 else None
+
+
+def go_fall(lab, watch):
+    """Good at first, and then no more."""
+    old = lab.name()
+    t = watch()
+    status, body = lab.push("crash")
+    lab.wait(TRIAL_S, lambda: settled(lab))
+    return t, status, body, [old], None
+
+
+def go_unconfirmed(lab, watch):
+    """From the push of one that nobody confirms."""
+    old, new = lab.name(), other(lab)
+    t = watch()
+    status, body = lab.push(new, "&confirm=1")
+    lab.wait(TRIAL_S, lambda: settled(lab))
+    return t, status, body, [old], None
+
+
+def go_trial_recovered(lab, watch):
+    """Killed amid a trial that nobody confirms; the next start goes on."""
+    old, new = lab.name(), other(lab)
+    status, body = lab.push(new, "&confirm=1")
+    if status != 200:
+        raise RuntimeError(f"the push on trial: {status} {body}")
+    lab.kill()
+    t = lab.launch(trace=watch())
+    lab.wait(30, lambda: t.poll() is not None or
+             (lab.alive() and lab.up() and settled(lab)))
+    return t, None, None, [old], None
+
+
 def settle(lab, status):
     """After a confirmation that was cut off: it is, or it can be repeated;
     but not where it was answered."""
@@ -147,6 +194,13 @@ def phases(lab):
     yield Phase(lab, "rollback", "parent", plain, go_rollback)
     yield Phase(lab, "confirm", "parent", plain, go_confirm)
     yield Phase(lab, "not confirmed", "parent", plain, go_lapse)
+    trial, fall = lab.conf + ".trial", lab.conf + ".fall"
+    yield Phase(lab, "push on probation", "parent", trial, go_trial)
+    yield Phase(lab, "fall in probation", "parent", fall, go_fall)
+    yield Phase(lab, "fall in probation", "task", fall, go_fall)
+    yield Phase(lab, "push not confirmed", "parent", plain, go_unconfirmed)
+    yield Phase(lab, "recovery of a trial", "parent", plain,
+                go_trial_recovered)
     for title, name, at in CUTS:
         conf = install if title == "installing" else plain
         yield Phase(lab, "recovery of " + title, "parent", conf,
@@ -232,7 +286,7 @@ def main():
     plan = []
     dice = random.Random(int(os.environ.get("SEED", "1")))
     chosen = [p for p in phases(lab)
-              if not only or only in f"{p.who} {p.title}"]
+              if not only or re.search(only, f"{p.who} {p.title}")]
     if sample:
         chosen = dice.sample(chosen, min(len(chosen), sample // 2))
         chosen.sort(key=lambda p: p.conf)

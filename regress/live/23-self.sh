@@ -77,6 +77,11 @@ t "the client was never refused" end_client
 is "$(push r1 -F force=true)" 200 "an agent's push goes in"
 pid=$(service pid)
 t "no watch is left" wait_for 10 no_watchers
+is "$(ctl update self "$T/a.tgz" >"$T/local" 2>&1; echo $?)" 0 \
+    "from a file at hand"
+t "it runs" wait_for 10 version_is "$V1"
+t "and back" ctl rollback self
+t "it runs" wait_for 10 version_is "$V2"
 like "$(ctl history self | head -n 2)" 'self rollback.*rolled back' "history"
 
 # --- the host goes down in the middle; the base knows

@@ -262,8 +262,28 @@ sleep 1.5	# longer than a stop takes to be a wish
 is "$(wanted one)" "running root" "and is nobody's wish"
 stop_updaterd
 wait_for 5 umount "$SCAN"
-start_updaterd
+
+# As a container's init has it: one pass, then s6-svscan, then updaterd.
+once() {	# [n]: exit code
+	"$UPDATERD" -f "$T/conf" "-R${1-}" >"$T/once" 2>>"$T/log"
+	echo $?
+}
+up_as_before() {
+	[ "$(s6-svstat -o up "$SCAN/agent")" = true ] &&
+	    [ "$(s6-svstat -o up "$SCAN/one")" = true ] &&
+	    [ "$(s6-svstat -o up "$SCAN/two")" = false ] &&
+	    [ "$(s6-svstat -o up "$SCAN/parks")" = false ]
+}
+is "$(once n)" 3 "updaterd -Rn says that there is something to do"
+is "$(ls -A "$SCAN")" "" "and does nothing"
+is "$(once)" 0 "updaterd -R"
 start_svscan
+t "s6-svscan brings up what ran, and only that" wait_for 10 up_as_before
+pids="$(svpid agent) $(svpid one)"
+is "$(once)" 0 "updaterd -R again, while s6-svscan runs"
+is "$(grep -c "action=adopted" "$T/once")" 2 "finds them running"
+is "$(svpid agent) $(svpid one)" "$pids" "and leaves them alone"
+start_updaterd
 t "once more: the same come up" wait_for 15 state_is one up
 slots > "$T/slots.2"
 t "and the slots are identical" diff "$T/slots.1" "$T/slots.2"

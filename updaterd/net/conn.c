@@ -354,7 +354,12 @@ handshake(struct conn *c)
 		return 1;
 	}
 	c->rwant = EV_READ;
-	tls_identify(c->tls, &c->caller);
+	if (tls_identify(c->tls, &c->caller) == -1) {
+		/* Taken for nobody it would be told a wrong reason. */
+		tls_refused(c, "out of memory");
+		conn_setstate(c, CONN_LINGER);
+		return 1;
+	}
 	log_debug("connection of %s is \"%s\" %s %s", c->caller.address,
 	    c->caller.subject, c->caller.fingerprint,
 	    tls_conn_version(c->tls));

@@ -162,8 +162,9 @@ struct net {
  * text (UPD_TEXT_SIZE). */
 int		 tls_build(struct netconf *, char *);
 void		 server_unref(struct server *);		/* NULL is fine */
-/* Fill in subject and fingerprint of the peer; "" where there is none. */
-void		 tls_identify(struct tls *, struct msg_caller *);
+/* Fill in subject and fingerprint of the peer; "" where there is none.  0, or
+ * -1 when that cannot be told for want of memory. */
+int		 tls_identify(struct tls *, struct msg_caller *);
 /* Log why a client was refused, a few lines a second at most. */
 void		 tls_refused(struct conn *, const char *);
 

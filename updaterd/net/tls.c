@@ -231,7 +231,7 @@ common_name(X509 *cert, char *out, size_t size)
 	return r;
 }
 
-void
+int
 tls_identify(struct tls *tls, struct msg_caller *caller)
 {
 	const uint8_t	*pem;
@@ -242,14 +242,14 @@ tls_identify(struct tls *tls, struct msg_caller *caller)
 	X509		*cert = NULL;
 	BIO		*bio = NULL;
 	size_t		 len;
-	int		 n;
+	int		 n, r = -1;
 
 	caller->subject[0] = caller->fingerprint[0] = '\0';
 	if ((hash = tls_peer_cert_hash(tls)) == NULL ||
 	    strlcpy(caller->fingerprint, hash, sizeof(caller->fingerprint)) >=
 	    sizeof(caller->fingerprint)) {
 		caller->fingerprint[0] = '\0';
-		return;
+		return 0;
 	}
 	if ((pem = tls_peer_cert_chain_pem(tls, &len)) == NULL ||
 	    (bio = BIO_new_mem_buf(pem, (int)len)) == NULL ||
@@ -263,11 +263,15 @@ tls_identify(struct tls *tls, struct msg_caller *caller)
 	if (strcmp(own, caller->fingerprint) != 0 ||
 	    common_name(cert, caller->subject, sizeof(caller->subject)) == -1)
 		caller->subject[0] = '\0';
+	if (caller->subject[0] != '\0' ||
+	    ERR_GET_REASON(ERR_peek_last_error()) != ERR_R_MALLOC_FAILURE)
+		r = 0;
  done:
 	OPENSSL_free(der);
 	X509_free(cert);
 	BIO_free(bio);
 	ERR_clear_error();
+	return r;
 }
 
 void

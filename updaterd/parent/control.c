@@ -311,6 +311,18 @@ control_listener(void)
 	return control_fd;
 }
 
+int
+control_isowing(void)
+{
+	struct client	*c;
+
+	TAILQ_FOREACH(c, &clients, entry)
+		if (c->monitor == NULL &&
+		    imsgbuf_queuelen(&c->iev.ibuf) > 0)
+			return 1;
+	return 0;
+}
+
 /* Nothing of theirs is written, nor their end noticed: they are closed. */
 void
 control_forget(void)

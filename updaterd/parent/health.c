@@ -543,6 +543,9 @@ health_begin(struct instance *i)
 	struct health	*h = &i->health;
 
 	h->kind = i->conf->health.kind;
+	/* We shall not be there to hear the answer. */
+	if (service_getenv()->oneshot)
+		return;
 	h->pending = 1;
 	h->healthy = -1;
 	strlcpy(h->detail, "not known yet", sizeof(h->detail));

@@ -71,7 +71,7 @@ is_busy(void)
 	TAILQ_FOREACH(i, &all_instances, all)
 		if (i->state == SERVICE_STOPPING ||
 		    (i->backend->foreign && i->state == SERVICE_STARTING &&
-		    i->in.pid == 0))
+		    i->in.pid == 0 && i->observed.last.known))
 			return 1;
 	return 0;
 }

@@ -70,7 +70,7 @@ void		 caller_text(struct caller *, const char *, size_t);
 void		 caller_line(struct caller *, json_t *);
 /* Of an update: go on (the pipe's write end is handed over), a step, stop
  * sending.  A caller that is NULL is fine. */
-void		 caller_go(struct caller *, int);
+int		 caller_go(struct caller *, int);
 void		 caller_event(struct caller *, const char *, uint64_t);
 void		 caller_stop(struct caller *);
 
@@ -171,6 +171,8 @@ int		 listen_fds(int *, int);
 int		 control_init(const char *, const char *, int);	/* 0 or -1 */
 void		 control_close(void);
 int		 control_listener(void);	/* its socket, or -1 */
+/* 1 if an answer has not gone out yet; those of monitors do not count. */
+int		 control_isowing(void);
 /* In the ghost: the clients are not ours. */
 void		 control_forget(void);
 /* Tell every monitor: {"time":..,"event":name, ...}; reference stolen. */

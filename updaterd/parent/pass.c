@@ -49,7 +49,8 @@ pass_line(struct pass *p, struct ward *w)
 
 	if (p->n == p->cap) {
 		cap = p->cap == 0 ? 64 : p->cap * 2;
-		if ((v = reallocarray(p->lines, cap, sizeof(*v))) == NULL)
+		v = reallocarray(p->lines, cap, sizeof(struct line *));
+		if (v == NULL)
 			return NULL;
 		p->lines = v;
 		p->cap = cap;

@@ -101,8 +101,9 @@ update_push(struct caller *c, const char *agent, uint32_t flags,
 		update_fail(u, UPD_ECHILD, "%s", text);
 		return;
 	}
-	if (out != -1)
-		caller_go(c, out);
+	if (out != -1 && caller_go(c, out) == -1)
+		update_fail(u, UPD_EIO, "tell net to send: %s",
+		    strerror(errno));
 	return;
 refused:
 	if (u != NULL)

@@ -195,17 +195,17 @@ caller_line(struct caller *c, json_t *json)
 	json_decref(json);
 }
 
-void
+int
 caller_go(struct caller *c, int fd)
 {
 	struct msg_id	 m;
 
 	if (c == NULL || c->iev == NULL) {
 		close(fd);
-		return;
+		return 0;
 	}
 	m.id = c->id;
-	(void)imsgev_compose(c->iev, IMSG_UPDATE_GO, fd, &m, sizeof(m));
+	return imsgev_compose(c->iev, IMSG_UPDATE_GO, fd, &m, sizeof(m));
 }
 
 void

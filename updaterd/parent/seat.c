@@ -136,12 +136,12 @@ seat_sort(struct agent *a)
 		n++;
 	}
 	/* Without memory they stay in another order, and no worse. */
-	if (n < 2 || (all = calloc(n, sizeof(*all))) == NULL)
+	if (n < 2 || (all = calloc(n, sizeof(struct instance *))) == NULL)
 		return;
 	n = 0;
 	TAILQ_FOREACH(i, &a->instances, entry)
 		all[n++] = i;
-	qsort(all, n, sizeof(*all), compare);
+	qsort(all, n, sizeof(struct instance *), compare);
 	TAILQ_INIT(&a->instances);
 	for (k = 0; k < n; k++)
 		TAILQ_INSERT_TAIL(&a->instances, all[k], entry);

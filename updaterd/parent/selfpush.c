@@ -226,13 +226,14 @@ become(void)
 	given_up(why);
 }
 
-/* Whoever waits for a service is told first. */
+/* Whoever waits for a service, or for this very answer, is told first. */
 static void
 settle(int fd, short event, void *arg)
 {
 	struct timeval	 tv = { 0, SETTLE_MS * 1000 };
 
-	if (service_waits() && time_mono_ms() < sp.until)
+	if ((service_waits() || control_isowing()) &&
+	    time_mono_ms() < sp.until)
 		evtimer_add(&sp.timer, &tv);
 	else
 		become();

@@ -45,11 +45,11 @@ reader_failed(struct extract *x, const char *what)
 	}
 	if (f->error != UPD_OK)
 		return unpack_fail(u, f->error, f->name, "%s", f->text);
-	if (archive_errno(u->archive) == ENOMEM)
-		return unpack_fail(u, UPD_EIO, f->name, "out of memory");
+	/* What it objects to in an archive it has words for. */
 	text = archive_error_string(u->archive);
-	return unpack_fail(u, UPD_EFORMAT, f->name, "%s: %s", what,
-	    text == NULL ? "no reason given" : text);
+	if (text == NULL || archive_errno(u->archive) == ENOMEM)
+		return unpack_fail(u, UPD_EIO, f->name, "out of memory");
+	return unpack_fail(u, UPD_EFORMAT, f->name, "%s: %s", what, text);
 }
 
 /* The same bytes; a name that libarchive may have composed need only be
