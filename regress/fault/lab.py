@@ -80,8 +80,10 @@ def manifest_of(path):
 def landing(line):
     """The release that a line of history says is current after it."""
     event, result = line.get("event"), line.get("result")
+    # A rollback that was asked for and failed went back, too: status 500.
     if result == "updated" or (event == "rollback" and
-                               result == "rolled_back"):
+                               result == "rolled_back" and
+                               line.get("status") == 200):
         return line.get("to")
     if result in ("rolled_back", "undone"):
         return line.get("from")

@@ -132,15 +132,26 @@ read_message(struct message *m, const char **p, size_t *n)
 	return m->done ? 1 : r == HTTP_MORE ? 0 : -1;
 }
 
-/* The byte 0xff in a value: llhttp 1.0.1 refuses it, later ones do not. */
+/*
+ * What llhttp 1.0.1 reads otherwise and later ones, which are compared with
+ * in the batch, read as we do: the byte 0xff in a value is refused, and of a
+ * Connection whose value ends in "keep" a part is lost.
+ */
 static int
-has_ff(const struct message *m)
+has_quirk(const struct message *m)
 {
-	unsigned int	 i;
+	const struct span	*v;
+	unsigned int		 i;
 
-	for (i = 0; i < m->nfields; i++)
-		if (memchr(m->value[i].at, 0xff, m->value[i].len) != NULL)
+	for (i = 0; i < m->nfields; i++) {
+		v = &m->value[i];
+		if (memchr(v->at, 0xff, v->len) != NULL)
 			return 1;
+		if (strcasecmp(m->name[i].at, "connection") == 0 &&
+		    v->len >= 4 &&
+		    strncasecmp(v->at + v->len - 4, "keep", 4) == 0)
+			return 1;
+	}
 	return 0;
 }
 
@@ -374,7 +385,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	dump(p, len);
 	for (i = 0; i < ours.n; i++)
-		if (has_ff(&ours.m[i]))
+		if (has_quirk(&ours.m[i]))
 			return 0;
 	llhttp_settings_init(&settings);
 	settings.on_message_begin = on_begin;

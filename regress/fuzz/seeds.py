@@ -273,6 +273,22 @@ def hosts():
             {"x": {"hosts": ["A_B"]}})] + [b"\1{"]))
 
 
+def profiles():
+    put("profile", numbered([
+        b'{"gw_state":"running"}', b'{"gw_state":"draining",'
+        b'"desired_state":"stopped","timestamp":1795312195.5,"z":{"a":[1]}}',
+        b'\xef\xbb\xbf{"gw_state":"degraded"}',
+        b'{\r\n"gw_state":\r\n"starting"}\r\n',
+        b'{"desired_state":"running","timestamp":"2026-11-22T01:49:55Z"}',
+        b'{"desired_state":"maybe","timestamp":-1}', b'{"gw_state":1}',
+        b'{"gw_state":["running"]}', b'{"gw_state":"running\\nx"}',
+        b'{"gw_state":"running","gw_state":"stopped"}', b"[]", b'"x"', b"1",
+        b"{", b"null", b'{"x":"\xff"}', b'{"a":' * 40 + b"1" + b"}" * 40,
+        b'{"gw_state":"a\\u0000b"}', b'{"timestamp":1e400}',
+        b'{"timestamp":99999999999999999999}', b"gw_state: running",
+    ]))
+
+
 # --- messages ---------------------------------------------------------------
 
 def imsg(kind, payload=b"", mark=False, length=None):
@@ -372,5 +388,6 @@ config()
 state()
 text()
 hosts()
+profiles()
 reader()
 senders()

@@ -79,6 +79,4 @@ t "log verbose" ctl log verbose
 t "log brief" ctl log brief
 t "unknown command: usage" sh -c \
     "'$UPDATERCTL' nosuch; test \$? = 2"
-t "what is not built says so" sh -c \
-    "! '$UPDATERCTL' -s '$T/updaterd.sock' verify"
 finish
