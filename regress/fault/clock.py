@@ -194,7 +194,7 @@ def between_starts(t, old):
 
 
 def validity(t, old):
-    for to, what in ((60 * DAY, "expired"), (-60 * DAY, "not yet valid")):
+    for to, what in ((120 * DAY, "expired"), (-120 * DAY, "not yet valid")):
         t.jump(MIDDLE)
         before, pid = t.children(), t.service().get("pid")
         t.jump(to)
