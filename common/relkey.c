@@ -172,10 +172,12 @@ signed_date(int64_t t, char *out)
 	for (month = 1; month < 12 && days_of(year, month + 1, 1) <= days;
 	    month++)
 		;
-	snprintf(out, SIGNED_DATE_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ",
-	    (int)(year % 10000), (int)month,
-	    (int)(days - days_of(year, month, 1) + 1), (int)(s / 3600),
-	    (int)(s / 60 % 60), (int)(s % 60));
+	/* The remainders show any compiler that it fits. */
+	snprintf(out, SIGNED_DATE_SIZE, "%04u-%02u-%02uT%02u:%02u:%02uZ",
+	    (unsigned int)year % 10000, (unsigned int)month % 100,
+	    (unsigned int)(days - days_of(year, month, 1) + 1) % 100,
+	    (unsigned int)(s / 3600) % 100, (unsigned int)(s / 60) % 60,
+	    (unsigned int)s % 60);
 }
 
 /* The digits of s where the form has a zero; what else it has must be there

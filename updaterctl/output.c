@@ -127,8 +127,9 @@ history_row(struct table *t, const json_t *h)
 	char		 when[32], word[64], out[UPD_TEXT_SIZE + 128];
 	enum tone	 tone = TONE_PLAIN;
 
-	if (strcmp(result, "failed") == 0 || (strcmp(result, "rolled_back")
-	    == 0 && strcmp(js_text(h, "event"), "rollback") != 0))
+	if (strcmp(result, "failed") == 0 || strcmp(result, "undone") == 0 ||
+	    (strcmp(result, "rolled_back") == 0 &&
+	    strcmp(js_text(h, "event"), "rollback") != 0))
 		tone = TONE_BAD;
 	text_when(js_str(h, "time"), "%Y-%m-%d %H:%M", when, sizeof(when));
 	history_word(h, word, sizeof(word));

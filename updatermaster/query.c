@@ -459,6 +459,7 @@ releases_of(struct table *t, struct asked *a, const struct screen *s)
 		text_age(s, js_str(r, "installed_at"), text, sizeof(text));
 		table_cell(t, TONE_PLAIN, text);
 		table_cell(t, TONE_PLAIN, js_str(r, "sha"));
+		table_cell(t, TONE_PLAIN, js_str(r, "signer"));
 	}
 	if (i > 0)
 		return;
@@ -472,7 +473,8 @@ static void
 print_releases(struct query *q, struct screen *s)
 {
 	static const char *const heads[] = {
-		"HOST", "SLOT", "RELEASE", "AGE", "SHA", NULL
+		"HOST", "SLOT", "RELEASE", "AGE", "SHA", "SIGNER",
+		NULL
 	};
 	struct table	 t;
 	char		 why[UPD_TEXT_SIZE + 32];

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Figures of many services on one host: how long a pass takes at start and
-# by command, status, a restart, and what the daemon takes for each.
+# by command, status, a restart, how soon one that ended runs again, and
+# what the daemon takes for each.
 #	services.sh [how many]		called by `make bench`
 LIBDIR=${0%/*}/..
 export LIBDIR
@@ -11,15 +12,36 @@ make_users
 make_certs
 H=$T/home
 mkdir -p "$H/profiles"
-i=0
-while [ $i -lt "$N" ]; do
-	mkdir "$H/profiles/p$i"
-	echo '{"gw_state":"running"}' >"$H/profiles/p$i/gw_state.json"
-	: >"$H/profiles/p$i/SOUL.md"
-	i=$((i + 1))
-done
 chown -R _updagent "$H"
-C_SERVICES="service \"gw\" {
+make_profiles() {
+	i=0
+	while [ $i -lt "$N" ]; do
+		mkdir "$H/profiles/p$i"
+		echo '{"gw_state":"running"}' \
+		    >"$H/profiles/p$i/gw_state.json"
+		: >"$H/profiles/p$i/SOUL.md"
+		i=$((i + 1))
+	done
+	chown -R _updagent "$H"
+}
+# Runs on until it is told to end and ask for another start; writes when.
+mkdir "$T/ends"
+cat >"$T/ends/again" <<'E'
+cd "${0%/*}" || exit 1
+echo "began ${EPOCHREALTIME%[.,]*}${EPOCHREALTIME#*[.,]}" >>times
+until [ -e go ]; do sleep 0.1; done
+sleep 0.3
+echo "ended ${EPOCHREALTIME%[.,]*}${EPOCHREALTIME#*[.,]}" >>times
+exit 75
+E
+chown -R _updagent "$T/ends"
+C_SERVICES="service \"again\" {
+		user \"_updagent\"
+		command { \"/bin/bash\" \"$T/ends/again\" }
+		restart backoff 100ms
+		optional
+	}
+	service \"gw\" {
 		user \"_updagent\"
 		home \"$H\"
 		profiles \"$H/profiles\" marker \"SOUL.md\"
@@ -33,17 +55,25 @@ ulimit -n 65536 2>/dev/null
 write_conf
 start_updaterd
 rss() {
-	awk '/^VmRSS/ { print $2 }' "/proc/$UPID/status"
+	awk '/^RssAnon/ { print $2 }' "/proc/$UPID/status"
 }
 up() {
 	[ "$(ctl -j profiles | jq '[.profiles[] | select(.state == "up")] |
 	    length')" = "$N" ]
 }
+reload() {	# not while those that were found are still being looked at
+	ctl reload >/dev/null 2>&1
+}
 there() {
 	[ "$(ctl -j profiles | jq '.profiles | length')" = $((N + 1)) ]
 }
+none_rss=$(rss)
+make_profiles
+ctl reconcile >/dev/null
 wait_for 60 there || diag "not all are there"
 idle_rss=$(rss)
+diag "memory of its own: $((((idle_rss - none_rss) * 1024) / N)) bytes a service that \
+is down"
 mk_release one
 a=$(now_ms)
 status=$(push one)
@@ -51,7 +81,7 @@ status=$(push one)
 wait_for 120 up || diag "not all are up"
 b=$(now_ms)
 diag "$N services: all of them started and healthy after $((b - a)) ms"
-diag "memory: $(((($(rss) - idle_rss) * 1024) / N)) bytes a service that \
+diag "memory of its own: $(((($(rss) - idle_rss) * 1024) / N)) bytes a service that \
 runs, $(rss) kB in all ($idle_rss kB with all of them down)"
 a=$(now_ms)
 ctl reconcile >/dev/null
@@ -61,22 +91,59 @@ a=$(now_ms)
 ctl -j status >/dev/null
 b=$(now_ms)
 diag "status: $((b - a)) ms"
+# From the service's last line to its first one, so with the start of bash.
+ends() {
+	[ "$(grep -c began "$T/ends/times")" -gt 20 ]
+}
+: >"$T/ends/go"
+wait_for 60 ends || diag "it was not started again"
+rm "$T/ends/go"
+awk '$1 == "ended" { e = $2 }
+    $1 == "began" && e { printf "%.1f\n", ($2 - e) / 1000; e = 0 }' \
+    "$T/ends/times" | sort -n >"$T/gaps"
+median() {	# file of sorted figures
+	awk '{ v[NR] = $1 } END { print "median " v[int((NR + 1) / 2)] \
+	    ", worst " v[NR] ", of " NR }' "$1"
+}
+diag "exit 75 to running again, ms: $(median "$T/gaps"), contained by \
+$(ctl -j status | jq -r '[.. | objects | select(.name? == "again") |
+    .containment] | first')"
+# What bash alone takes of that.
+cat >"$T/ends/bare" <<'E'
+echo "${EPOCHREALTIME%[.,]*}${EPOCHREALTIME#*[.,]}"
+E
+i=0
+while [ $i -lt 20 ]; do
+	i=$((i + 1))
+	bash -c 'a=${EPOCHREALTIME%[.,]*}${EPOCHREALTIME#*[.,]}
+	    b=$(exec bash "$0"); echo $((b - a))' "$T/ends/bare"
+done | awk '{ printf "%.1f\n", $1 / 1000 }' | sort -n >"$T/bare"
+diag "fork, exec and first line of bash alone, ms: $(median "$T/bare")"
 a=$(now_ms)
 ctl restart gw-p7 >/dev/null
 b=$(now_ms)
 diag "a restart by command, its second of proving included: $((b - a)) ms"
 sed -i 's/^user "_updaterd"/&\nshutdown keep/' "$T/conf"
-ctl reload >/dev/null
+wait_for 60 reload || diag "no reload"
 stop_updaterd
 a=$(now_ms)
 start_updaterd
 b=$(now_ms)
 diag "a start that adopts them: $((b - a)) ms"
 sed -i '/^shutdown keep/d' "$T/conf"
-ctl reload >/dev/null
+wait_for 60 reload || diag "no reload"
 a=$(now_ms)
 stop_updaterd
 b=$(now_ms)
 diag "a stop of all: $((b - a)) ms"
+# All are wanted, none is there: the time to the start of the last one.
+a=$(now_ms)
+start_updaterd
+wait_for 120 up || diag "not all are up again"
+last=$(find "$T/state" -name 'gw-p*.json' -exec cat {} + |
+    jq -s 'map(.started_at) | max / 1000 | floor')
+diag "a fresh start, until the last of them was started: $((last - a)) ms, \
+until all were healthy: $(($(now_ms) - a)) ms"
+stop_updaterd
 ok "figures of $N services"
 finish

@@ -3,6 +3,17 @@
 # one; and never to one that is not what it was.
 . "${0%/*}/../lib.sh"
 C_KEEP=4
+APORT=$(free_port)
+# Release r1 cannot be started while there is a file "no".
+mkdir "$T/wrap"
+chmod 0755 "$T" "$T/wrap"
+cat >"$T/wrap/run" <<'E'
+[ -e "${0%/*}/no" ] && [ "$(cat VERSION)" = r1 ] && exit 1
+exec bin/agent "$@"
+E
+C_COMMAND="\"sh\" \"$T/wrap/run\" \"--port\" \"$APORT\"
+    \"--cert\" \"$T/certs/worker.crt\" \"--key\" \"$T/certs/worker.key\"
+    \"--ca\" \"$T/certs/ca.crt\""
 setup
 for r in r1 r2 r3; do
 	mk_release $r
@@ -21,6 +32,13 @@ is "$(serving)" r1 "the first one serves"
 is "$(current)" "$id1" "and is current"
 t "rollback by updaterctl" ctl rollback
 is "$(serving)" r2 "goes forth again"
+: >"$T/wrap/no"
+is "$(api POST "/rollback?to=$id1") $(body .detail.rolled_back)" "500 true" \
+    "to one that does not start"
+is "$(serving)" r2 "the one before serves again"
+is "$(ctl -j history | jq -r '.history[0] | .event + " " + .result')" \
+    "rollback undone" "in the history it was undone"
+rm "$T/wrap/no"
 is "$(push r3)" 200 "third release"
 is "$(api POST "/rollback?to=$id1")" 200 "to a named one"
 is "$(serving)" r1 "which serves"

@@ -142,6 +142,63 @@ test_silent_probe(void **state)
 	lab_clear();
 }
 
+/* Busy for longer than a probe that has 2 ms may take. */
+static void
+on_busy(int fd, short what, void *arg)
+{
+	usleep(5300000);
+}
+
+/* It has answered, but we were busy until after the end of its time. */
+static void
+test_late_ourselves(void **state)
+{
+	struct service_conf	*c;
+	struct instance		*i;
+	struct msg_probe_result	 r;
+	struct event		 busy;
+	struct timeval		 tv = { 0, 0 };
+
+	lab_script("bin/s", STAY);
+	c = lab_service("s", HEALTH_TCP);
+	c->health.host = "127.0.0.1";
+	c->health.port = 8765;
+	c->health.within_ms = 1;
+	c->health.timeout_ms = 1;
+	i = lab_configure("s");
+	lab_probes = lab_probe_kills = 0;
+	memset(&told, 0, sizeof(told));
+	service_op(i, OP_START, "operator", on_told, NULL);
+	UNTIL(lab_probes == 1);
+	evtimer_set(&busy, on_busy, NULL);
+	evtimer_add(&busy, &tv);
+	lab_turn();
+	lab_turn();
+	assert_int_equal(lab_probe_kills, 0);
+	assert_int_equal(i->state, SERVICE_STARTING);
+	memset(&r, 0, sizeof(r));
+	r.id = lab_probe.id;
+	r.healthy = 1;
+	service_probe_result(&r);
+	assert_int_equal(i->state, SERVICE_UP);
+	UNTIL(told.calls == 1);
+	assert_int_equal(told.error, UPD_OK);
+	operate(i, OP_STOP);
+
+	/* the same of one that says so itself */
+	lab_script("bin/s", "sleep 0.3\n" READY STAY);
+	c->health.kind = HEALTH_NOTIFY;
+	c->health.within_ms = 600;
+	told.calls = 0;
+	service_op(i, OP_START, "operator", on_told, NULL);
+	UNTIL(i->state == SERVICE_STARTING);
+	event_del(&i->health.fifo_ev);	/* not heard before its time is over */
+	UNTIL(told.calls == 1);
+	assert_int_equal(told.error, UPD_OK);
+	operate(i, OP_STOP);
+	lab_clear();
+}
+
 static int
 setup(void **state)
 {
@@ -167,6 +224,7 @@ main(void)
 		LAB_TEST(test_readiness),
 		LAB_TEST(test_probe),
 		LAB_TEST(test_silent_probe),
+		LAB_TEST(test_late_ourselves),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

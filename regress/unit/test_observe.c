@@ -288,6 +288,8 @@ test_permanent(void **state)
 	assert_int_equal(i->state, SERVICE_FAILED);
 	assert_int_equal(i->in.failed, 1);
 	assert_int_equal(i->in.failed_code, 78);
+	/* it holds as long as that release */
+	assert_string_equal(i->in.failed_release, "r1");
 	assert_int_equal(i->in.desired, 1);
 	assert_true(service_isdown(i));
 	lab_pass(60);

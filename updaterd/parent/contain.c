@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@
 #include "compat/contain.h"
 
 #define COMMAND_SWEEP	16	/* commands of a lost daemon looked for */
+#define BOX_PATH	1024	/* bytes of the name of a box */
 
 static const char *const level_names[] = {
 	[CONTAIN_CGROUP]	= "cgroup",
@@ -105,21 +107,42 @@ without_box(void)
 	return can_sweep ? CONTAIN_SUBREAPER : CONTAIN_GROUP;
 }
 
+/*
+ * Take that box, if there is one.  Its name is kept only as long as it is
+ * held: a thousand services that are down need none.  1, or 0: no box.
+ */
+static int
+take_box(struct contain *c, int box, const char *path)
+{
+	free(c->path);
+	c->path = NULL;
+	c->box = -1;
+	if (box == -1)
+		return 0;
+	if ((c->path = strdup(path)) == NULL) {
+		close(box);
+		(void)box_remove(path);
+		return 0;
+	}
+	c->box = box;
+	c->level = CONTAIN_CGROUP;
+	return 1;
+}
+
 void
 contain_prepare(struct contain *c)
 {
-	int	 old;
+	char	 path[BOX_PATH];
+	int	 old = 0;
 
 	if (c->box != -1 || c->open)
 		return;
-	c->box = box_open(box_name(c), c->path, sizeof(c->path), &old);
-	if (c->box != -1) {
+	if (take_box(c, box_open(box_name(c), path, sizeof(path), &old),
+	    path)) {
 		if (old)
 			c->tainted = 1;
-		c->level = CONTAIN_CGROUP;
 		return;
 	}
-	c->path[0] = '\0';
 	c->level = without_box();
 }
 
@@ -146,15 +169,13 @@ contain_fork(struct contain *c)
 void
 contain_adopt(struct contain *c, pid_t pid)
 {
+	char	 path[BOX_PATH];
+
 	c->pgid = getpgid(pid) == pid ? pid : 0;
-	c->box = box_find(pid, box_name(c), c->path, sizeof(c->path));
-	if (c->box != -1) {
+	if (take_box(c, box_find(pid, box_name(c), path, sizeof(path)), path))
 		c->tainted = 1;		/* for all that we know */
-		c->level = CONTAIN_CGROUP;
-		return;
-	}
-	c->path[0] = '\0';
-	c->level = without_box();
+	else
+		c->level = without_box();
 }
 
 void
@@ -228,8 +249,9 @@ contain_close(struct contain *c)
 	if (c->box != -1)
 		close(c->box);
 	c->box = -1;
-	if (c->path[0] != '\0' && box_remove(c->path) == 0)
+	if (c->path != NULL && box_remove(c->path) == 0)
 		c->tainted = 0;
-	c->path[0] = '\0';
+	free(c->path);
+	c->path = NULL;
 	c->pgid = 0;
 }

@@ -25,7 +25,7 @@ struct contain {
 	enum contain_level level;
 	char	 mark[256];	/* CONTAIN_VAR + name of the box; belongs
 				 * into the environment of the process */
-	char	 path[1024];	/* of the box, "" none */
+	char	*path;		/* of the box, NULL none */
 	int	 box;		/* its directory, or -1 */
 	int	 tainted;	/* it was killed: not fit for a birth */
 	int	 open;		/* holds nobody: what is left may live on */

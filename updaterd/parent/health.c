@@ -38,6 +38,9 @@
 #define WAIT_PROBE	100	/* ms, the probe process is not there */
 #define AGAIN_MS	10000	/* to be healthy again, for one that was */
 #define PROBE_LATE	PATIENCE(5000)	/* ms late: it will not answer */
+#define LATE_MS		100	/* the loop was elsewhere when it was due */
+#define GRACE_MS	PATIENCE(1000)	/* to read what has come meanwhile */
+#define GRACES		10	/* then no answer is no answer */
 #define DATAGRAM_MAX	4096	/* bytes of one notification */
 #define READY_WORD	"READY=1"
 #define FIFO_NAME	"ready"
@@ -170,11 +173,21 @@ notify_begin(struct instance *i)
 	timer(&i->health.timer, i->health.within_ms);
 }
 
+static void	 notify_fifo(int, short, void *);
+static void	 notify_sock(int, short, void *);
+
 static void
 notify_timer(struct instance *i)
 {
 	char	 text[128];
 
+	/* It may have said so while we were busy with others. */
+	if (i->health.fifo != -1)
+		notify_fifo(i->health.fifo, EV_READ, i);
+	if (i->health.pending && i->health.sock != -1)
+		notify_sock(i->health.sock, EV_READ, i);
+	if (!i->health.pending)
+		return;
 	snprintf(text, sizeof(text), "did not say within %u ms that it is "
 	    "ready", i->health.within_ms);
 	health_finish(i, 0, text);
@@ -393,6 +406,27 @@ exec_begin(struct instance *i)
 /* --- the probe process ----------------------------------------------- */
 
 static void
+probe_await(struct health *h, uint32_t ms)
+{
+	h->due = time_mono_ms() + ms;
+	timer(&h->timer, ms);
+}
+
+/*
+ * We are late ourselves, a thousand services being started perhaps: the
+ * answer may have been waiting for us, and is read only a few at a time.
+ */
+static int
+probe_grace(struct health *h)
+{
+	if (time_mono_ms() < h->due + LATE_MS || h->graces >= GRACES)
+		return 0;
+	h->graces++;
+	probe_await(h, GRACE_MS);
+	return 1;
+}
+
+static void
 probe_begin(struct instance *i)
 {
 	static uint32_t			 last_id;
@@ -416,8 +450,9 @@ probe_begin(struct instance *i)
 	strlcpy(m.path, hc->path != NULL ? hc->path : "/", sizeof(m.path));
 	if (service_getenv()->probe_start(&m, hc, text) == 0) {
 		h->probe_id = m.id;
+		h->graces = 0;
 		/* The verdict must not hang on its being alive. */
-		timer(&h->timer, m.within_ms + m.timeout_ms + PROBE_LATE);
+		probe_await(h, m.within_ms + m.timeout_ms + PROBE_LATE);
 		return;
 	}
 	set_detail(h, text);
@@ -430,6 +465,8 @@ probe_timer(struct instance *i)
 	char	 text[UPD_TEXT_SIZE];
 
 	if (i->health.probe_id != 0) {
+		if (probe_grace(&i->health))
+			return;
 		log_warnx("kill probe: it does not say whether %s is healthy",
 		    i->name);
 		service_getenv()->probe_kill();

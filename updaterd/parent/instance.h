@@ -101,7 +101,7 @@ struct native {
 	int		 dirfd;		/* <run>/<instance>, or -1 */
 	int		 errfd;		/* of launch_start(), or -1 */
 	struct event	 err_ev;
-	char		 failure[UPD_TEXT_SIZE];	/* of the exec, or "" */
+	char		*failure;	/* of the exec, malloced, or NULL */
 	struct event	 grace_ev;	/* until KILL */
 	struct event	 poll_ev;	/* until empty */
 	uint32_t	 poll_ms;
@@ -130,6 +130,8 @@ struct health {
 	uint64_t	 begin;		/* monotonic ms */
 	uint32_t	 probe_id;	/* 0: none with the probe process */
 	uint32_t	 wait_ms;	/* before the next attempt */
+	uint64_t	 due;		/* monotonic ms, the probe's answer */
+	uint32_t	 graces;	/* that it was given */
 	struct event	 timer;
 	struct command	*command;	/* exec */
 	int		 fifo;		/* notify: descriptor 3 of it, or -1 */

@@ -42,6 +42,7 @@ static const struct {
 	{ "update", "rolled_back" },
 	{ "update", "failed" },
 	{ "rollback", "rolled_back" },
+	{ "rollback", "undone" },
 	{ "rollback", "failed" },
 	{ "recover", "updated" },
 	{ "recover", "rolled_back" },

@@ -269,11 +269,18 @@ static void
 native_errfd(int fd, short what, void *arg)
 {
 	struct instance	*i = arg;
+	char		 text[UPD_TEXT_SIZE];
+	int		 r;
 
 	/* It may be on its way to another supervisor, without a command. */
-	if (launch_error(fd, i->conf != NULL && i->conf->command.n > 0 ?
-	    i->conf->command.v[0] : i->name, i->native.failure) != -1)
-		close_errfd(&i->native);
+	r = launch_error(fd, i->conf != NULL && i->conf->command.n > 0 ?
+	    i->conf->command.v[0] : i->name, text);
+	if (r == -1)
+		return;
+	free(i->native.failure);
+	/* Without memory for it its exit code has to do. */
+	i->native.failure = r == 1 ? strdup(text) : NULL;
+	close_errfd(&i->native);
 }
 
 static void
@@ -295,7 +302,7 @@ native_exited(void *arg, pid_t pid, int status)
 	pidfile_set(i, 0);
 	/* Its last words, before anybody asks for them. */
 	capture_drain(&i->capture);
-	if (n->failure[0] != '\0')
+	if (n->failure != NULL)
 		service_exited(i, -1, n->failure);
 	else
 		service_exited(i, status, NULL);
@@ -363,7 +370,8 @@ native_started(struct instance *i, pid_t pid, int errfd, char *text)
 
 	n->leader = 1;
 	n->kill = n->draining = 0;
-	n->failure[0] = '\0';
+	free(n->failure);
+	n->failure = NULL;
 	n->errfd = errfd;
 	event_set(&n->err_ev, errfd, EV_READ | EV_PERSIST, native_errfd, i);
 	i->in.running = 1;
@@ -542,6 +550,8 @@ native_forget(struct instance *i)
 	evtimer_del(&n->grace_ev);
 	evtimer_del(&n->poll_ev);
 	close_errfd(n);
+	free(n->failure);
+	n->failure = NULL;
 	if (n->watch != NULL)
 		pidwatch_del(n->watch);
 	n->watch = NULL;

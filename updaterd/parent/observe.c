@@ -244,12 +244,28 @@ has_ended(const struct instance *i, const struct sighting *s, int first)
 	    (i->state == SERVICE_BACKOFF && i->returns);
 }
 
+/* What a process of now is of: it went through `current`, which moves only
+ * between stops. */
+static void
+take_release(struct instance *i)
+{
+	struct intent	*in = &i->in;
+
+	strlcpy(in->boot, boot_id(), sizeof(in->boot));
+	strlcpy(in->release, i->agent != NULL && i->agent->store != NULL ?
+	    i->agent->store->current : "", sizeof(in->release));
+	in->conf = i->conf != NULL ? instance_confhash(i) : 0;
+}
+
 static void
 ended(struct instance *i, const struct sighting *s, int first)
 {
 	const char	*why = s->text[0] != '\0' ? s->text : NULL;
 	int		 status = s->up ? -1 : s->status;
 
+	/* Too short to be seen; what is parked is parked with a release. */
+	if (!i->in.running)
+		take_release(i);
 	if (i->in.pid > 1 && is_there(i))
 		end_orphan(i);
 	i->returns = s->up || s->wanted == WANTED_UP;
@@ -279,11 +295,7 @@ take_process(struct instance *i, const struct sighting *s)
 	in->pid = s->pid;
 	in->start_time = pid_starttime(s->pid);
 	in->started_at = s->since != 0 ? s->since : time_real_us();
-	strlcpy(in->boot, boot_id(), sizeof(in->boot));
-	/* It went through `current`, which moves only between stops. */
-	strlcpy(in->release, i->agent != NULL && i->agent->store != NULL ?
-	    i->agent->store->current : "", sizeof(in->release));
-	in->conf = i->conf != NULL ? instance_confhash(i) : 0;
+	take_release(i);
 	i->started = up > 0 && (uint64_t)up / 1000 < now ?
 	    now - (uint64_t)up / 1000 : now;
 }

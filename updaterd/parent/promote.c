@@ -398,8 +398,9 @@ back_end(struct update *u, int healthy)
 	if (!u->journal.is_rollback && release_setstate(s, u->journal.to,
 	    RELEASE_FAILED, u->text) == -1)
 		log_warn("mark release %s failed", u->journal.to);
-	update_history(u, healthy ? "rolled_back" : "failed",
-	    bad_status(u, healthy));
+	/* A rollback that was taken back must not read like one that held. */
+	update_history(u, !healthy ? "failed" : u->kind == UPDATE_BACK ?
+	    "undone" : "rolled_back", bad_status(u, healthy));
 	if (u->stuck)
 		log_warnx("keep the journal of %s: the next start goes back",
 		    u->agent->conf->name);
