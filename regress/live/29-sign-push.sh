@@ -110,6 +110,7 @@ t "push --sign KEY" um push --sign "$T/keys/theirs.sec" --all \
     --root "$T/src/r2" --sha r2
 is "$(all_active)" r2 "is installed"
 like "$(signer)" '^theirs.pub$' "signed by that key"
+like "$(um releases)" theirs.pub "the table names it, too"
 t "sign, then push it ready" sh -c "'$UPDATERMASTER' -d '$M' sign \
     '$T/r3.tgz' && '$UPDATERMASTER' -d '$M' push --all --sha r3 \
     --tarball '$T/r3.tgz.signed'"

@@ -401,7 +401,6 @@ s6_attach(struct instance *i)
 	x->i = i;
 	evtimer_set(&x->poll_ev, poll_timer, x);
 	evtimer_set(&x->kill_ev, kill_timer, x);
-	s6_look_init(x);
 	if (identity_lookup(&id, i->conf->scan_owner, NULL, NULL, text) ==
 	    -1)
 		/* Its slot is root's alone; the start says so as well. */

@@ -31,7 +31,6 @@ struct s6 {
 	struct command	*asking;	/* s6-svstat runs */
 	int		 waiting;	/* in the queue of those to ask for */
 	int		 again;		/* something happened since */
-	struct event	 absent_ev;	/* nobody is there to be asked */
 	int		 starting;	/* a start waits for its supervisor */
 	int		 late;		/* the supervisor does not come */
 	struct event	 poll_ev;	/* is it supervised? */
@@ -67,7 +66,6 @@ void		 scan_grant(struct scan *, int);
 
 /* --- s6look.c: seeing what becomes of it ------------------------------- */
 
-void		 s6_look_init(struct s6 *);
 /* Ask s6-svstat; a sighting follows. */
 void		 s6_look(struct instance *);
 void		 s6_look_end(struct s6 *);

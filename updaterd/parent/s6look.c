@@ -5,7 +5,6 @@
  * that is the event, and costs nothing while nothing happens.  What it
  * means is asked of s6-svstat, one child per change and a few at a time.
  * supervise/ may be its user's, who can make that hang: it has a deadline.
- * Where nobody listens s6-svstat would only say so: it is not asked.
  *
  * What the service has written is read from its logger's directory, which
  * is the user's own: no link is followed there, and only a file of that
@@ -141,19 +140,23 @@ has_died(int slot)
 	    AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
 }
 
-/* The answer of s6-svstat; NULL: nobody listens there.  Last of all, since
- * it may be the end of x. */
 static void
-answer(struct s6 *x, int slot, const char *output)
+asked(void *arg, const struct command_result *r)
 {
+	struct s6	*x = arg;
 	struct sighting	 s;
+	int		 slot, again = x->again;
 
+	asking--;
+	x->asking = NULL;
+	x->again = 0;
+	slot = open_slot(x);
 	if (slot == -1) {
 		/* It comes back as another one, if at all. */
 		dirwatch_del(x->watch);
 		x->watch = NULL;
 	}
-	if (slot == -1 || output == NULL || svstat_parse(output,
+	if (slot == -1 || r->status != 0 || svstat_parse(r->output,
 	    time_real_us(), &s) == -1)
 		unseen(x, slot, &s);
 	else {
@@ -164,44 +167,17 @@ answer(struct s6 *x, int slot, const char *output)
 	}
 	if (slot != -1)
 		close(slot);
-	/* Its supervisor is still to come. */
-	if (!s.known && x->starting)
-		return;
-	service_observed(x->i, &s);
-}
-
-static void
-asked(void *arg, const struct command_result *r)
-{
-	struct s6	*x = arg;
-	int		 again = x->again;
-
-	asking--;
-	x->asking = NULL;
-	x->again = 0;
 	if (again)
 		s6_look(x->i);
 	next();
-	answer(x, open_slot(x), r->status == 0 ? r->output : NULL);
-}
-
-/* Nobody listened; is it so still? */
-static void
-absent_timer(int nofd, short what, void *arg)
-{
-	struct s6	*x = arg;
-	int		 slot;
-
-	if ((slot = open_slot(x)) != -1 && slot_issupervised(slot, 0)) {
-		close(slot);
-		s6_look(x->i);
+	/* Its supervisor is still to come. */
+	if (!s.known && x->starting)
 		return;
-	}
-	answer(x, slot, NULL);
+	/* Last: it may be the end of x. */
+	service_observed(x->i, &s);
 }
 
-/* Ask for that one.  1: it is asked, 0: there is nobody to ask, which the
- * loop tells, as it does an answer, -1: it cannot be asked. */
+/* Ask for that one.  0, or -1: it cannot be asked. */
 static int
 ask(struct s6 *x)
 {
@@ -209,15 +185,12 @@ ask(struct s6 *x)
 				    SVSTAT_FIELDS, ".", NULL };
 	struct args		 argv = { (char **)words, 4 };
 	struct command_conf	 cc;
-	struct timeval		 tv = { 0, 0 };
 	int			 slot;
 
-	slot = open_slot(x);
-	if (slot == -1 || !slot_issupervised(slot, 0)) {
-		if (slot != -1)
-			close(slot);
-		return evtimer_add(&x->absent_ev, &tv);
-	}
+	/* Also where there is none: the answer is to come from the loop. */
+	if ((slot = open_slot(x)) == -1 &&
+	    (slot = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return -1;
 	memset(&cc, 0, sizeof(cc));
 	cc.argv = &argv;
 	cc.dirfd = slot;
@@ -225,29 +198,22 @@ ask(struct s6 *x)
 	cc.tail = ASK_TAIL;
 	x->asking = command_start(&cc, asked, x);
 	close(slot);
-	return x->asking == NULL ? -1 : 1;
+	return x->asking == NULL ? -1 : 0;
 }
 
 static void
 next(void)
 {
 	struct s6	*x;
-	int		 r;
 
 	while (asking < ASK_MAX && (x = TAILQ_FIRST(&queue)) != NULL) {
 		TAILQ_REMOVE(&queue, x, turn);
 		x->waiting = 0;
-		if ((r = ask(x)) == 1)
+		if (ask(x) == 0)
 			asking++;
-		else if (r == -1)
+		else
 			log_warn("ask for the state of %s", x->i->name);
 	}
-}
-
-void
-s6_look_init(struct s6 *x)
-{
-	evtimer_set(&x->absent_ev, absent_timer, x);
 }
 
 void
@@ -277,7 +243,6 @@ s6_look_end(struct s6 *x)
 	}
 	x->waiting = 0;
 	x->asking = NULL;
-	evtimer_del(&x->absent_ev);
 	dirwatch_del(x->watch);
 	x->watch = NULL;
 	next();
