@@ -32,8 +32,10 @@ ZSHDIR=		${PREFIX}/share/zsh/site-functions
 
 WARN=		-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 		-Wmissing-prototypes -Wpointer-arith -Wno-unused-parameter
-# Fortified functions hide from the sanitizers what they look for.
-FORTIFY!=	case "${CFLAGS}" in *sanitize*) ;; \
+# Fortified functions hide from the sanitizers what they look for, and they
+# know who allocated by the frame pointers only (regress/lsan.supp).
+FORTIFY!=	case "${CFLAGS}" in \
+		*sanitize*) echo -fno-omit-frame-pointer;; \
 		*) echo -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2;; esac
 HARDEN=		${FORTIFY} -fstack-protector-strong -fPIE ${OS_HARDEN}
 INC=		-Icommon -Icommon/compat -Iupdaterd

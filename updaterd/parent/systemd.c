@@ -224,8 +224,17 @@ systemd_attach(struct instance *i)
 }
 
 static void
+unit_free(int fd, short what, void *arg)
+{
+	free(arg);
+}
+
+/* Whoever told what led to this may still look at it: it is freed from the
+ * loop. */
+static void
 systemd_forget(struct instance *i)
 {
+	struct timeval	 now = { 0, 0 };
 	struct unit	*u = i->priv;
 
 	if (u == NULL)
@@ -236,7 +245,9 @@ systemd_forget(struct instance *i)
 	evtimer_del(&u->grace_ev);
 	unitlook_end(u);
 	(void)unitrecord_withdraw(i->name);
-	free(u);
+	u->ended = 1;
+	evtimer_set(&u->free_ev, unit_free, u);
+	evtimer_add(&u->free_ev, &now);
 }
 
 /* --- what is asked ------------------------------------------------------ */

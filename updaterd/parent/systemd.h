@@ -50,6 +50,8 @@ struct unit {
 	int			 gone;		/* ... and has ended */
 	int			 status;	/* ... like that, -1 unknown */
 	struct slice		*slice;		/* where its cgroup comes */
+	int			 ended;		/* forgotten: only still there */
+	struct event		 free_ev;	/* ... until the next turn */
 };
 TAILQ_HEAD(units, unit);
 

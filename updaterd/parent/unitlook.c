@@ -405,6 +405,8 @@ tell_up(struct unit *u, const struct unitstate *st)
 
 	if (u->seen && i->in.running && u->last.run[0] != '\0')
 		tell_change(u, st);
+	if (u->ended)
+		return;
 	watch_main(u, st->pid);
 	if (u->gone) {
 		look_again(u);		/* systemd does not know yet */
@@ -461,7 +463,8 @@ judge(struct unit *u, const struct unitstate *st)
 		tell_returning(u, st);
 	} else if (st->active == UNIT_INACTIVE || st->active == UNIT_FAILED) {
 		tell_down(u, st);
-		watch_main(u, 0);
+		if (!u->ended)		/* what is told may be its end */
+			watch_main(u, 0);
 	} else {
 		/* A job, or not yet said that it is ready. */
 		if (st->job || st->active == UNIT_ACTIVATING)
