@@ -151,6 +151,17 @@ wait_for() {
 	return 0
 }
 
+# The date in the head of a signed archive: whole seconds, and of a clock that
+# may be some milliseconds behind that of date(1).
+signed_on() {	# file
+	head -c 400 "$1" | grep -a '^date=' | cut -d= -f2
+}
+signed_after() {	# date file command...: sign until the date is later
+	signed_than=$1 signed_file=$2
+	shift 2
+	"$@" && [ "$(signed_on "$signed_file")" \> "$signed_than" ]
+}
+
 alive() {	# pid: runs, and is no zombie
 	case $1 in ''|0|1|null|*[!0-9]*) return 1;; esac
 	[ -e "/proc/$1/stat" ] &&

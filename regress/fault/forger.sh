@@ -30,9 +30,6 @@ nobody_self() {
 nobody_self
 start_updaterd
 
-later() {	# than that date
-	[ "$(date -u +%FT%TZ)" \> "$1" ]
-}
 sign() {	# key name
 	"$signify" -Sz -s "$T/$1.sec" -m "$T/$2.tgz" -x "$T/$2.$1"
 }
@@ -40,8 +37,8 @@ mk_release old big=300000
 mk_release new big=300000
 mk_release evil big=300000
 sign one old
-wait_for 5 later "$(date -u +%FT%TZ)"
-sign one new
+t "a later one is signed" wait_for 5 \
+    signed_after "$(signed_on "$T/old.one")" "$T/new.one" sign one new
 sign thief evil
 for r in old new; do
 	is "$(request -T "$T/$r.one" \

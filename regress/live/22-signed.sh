@@ -18,14 +18,6 @@ sign() {
 	"$signify" -Sz -s "$T/keys/$1.sec" -m "$T/$2.tgz" -x "$T/$2-s.tgz"
 	digest "$T/$2-s.tgz" >"$T/$2-s.sha256"
 }
-# The date that a release was signed on, and waiting for another one.
-signed_on() {	# name
-	head -c 400 "$T/$1-s.tgz" | grep -a '^date=' | cut -d= -f2
-}
-later() {
-	now=$(date -u +%FT%TZ)
-	[ "$now" \> "$1" ]
-}
 # put NAME [query]: the archive as a body, without a digest; the status
 put() {
 	request -T "$T/$1.tgz" "https://127.0.0.1:$PORT/update?sha=$1${2-}"
@@ -61,9 +53,8 @@ mk_release r1
 mk_release r2
 mk_release r3
 sign one r1
-old=$(signed_on r1)
-wait_for 5 later "$old"
-sign one r2
+t "a later one is signed" wait_for 5 \
+    signed_after "$(signed_on "$T/r1-s.tgz")" "$T/r2-s.tgz" sign one r2
 "$signify" -Szn -s "$T/keys/one.sec" -m "$T/r3.tgz" -x "$T/r3-undated.tgz"
 "$signify" -Sz -s "$T/strange/one.sec" -m "$T/r3.tgz" -x "$T/r3-strange.tgz"
 "$signify" -Sz -s "$T/keys/two.sec" -m "$T/r3.tgz" -x "$T/r3-two.tgz"
@@ -141,8 +132,8 @@ C_TOP="release key \"$T/keys/one.pub\"
 release key \"$T/keys/two.pub\""
 write_conf
 t "reload with both keys" ctl reload
-wait_for 5 later "$(signed_on r2)"
-sign two r3
+t "a later one is signed with it" wait_for 5 \
+    signed_after "$(signed_on "$T/r2-s.tgz")" "$T/r3-s.tgz" sign two r3
 is "$(put r3-s)" 200 "signed with the new key"
 is "$(body .release.signer)" two.pub "which is named"
 C_TOP="release key \"$T/keys/two.pub\""
