@@ -53,8 +53,9 @@ mk_release r1
 mk_release r2
 mk_release r3
 sign one r1
+old=$(signed_on "$T/r1-s.tgz")
 t "a later one is signed" wait_for 5 \
-    signed_after "$(signed_on "$T/r1-s.tgz")" "$T/r2-s.tgz" sign one r2
+    signed_after "$old" "$T/r2-s.tgz" sign one r2
 "$signify" -Szn -s "$T/keys/one.sec" -m "$T/r3.tgz" -x "$T/r3-undated.tgz"
 "$signify" -Sz -s "$T/strange/one.sec" -m "$T/r3.tgz" -x "$T/r3-strange.tgz"
 "$signify" -Sz -s "$T/keys/two.sec" -m "$T/r3.tgz" -x "$T/r3-two.tgz"
