@@ -6,6 +6,8 @@
 #
 #	sd_units	$T/units, with the targets that systemd needs and our
 #			updaterd.service; the programs are in $T/bin
+#	sd_conf		$T/conf, with an agent of what standard input says
+#	sd_unit line...	a unit for the agent, with these in its [Service]
 #	sd_boot		start it, or skip the test
 #	sd verb ...	systemctl in there
 #	inside cmd ...	a command in there
@@ -18,6 +20,44 @@ done
     skip_all "no systemd here"
 [ "$UPD_NAMESPACE" = own ] && [ -n "$CG" ] && [ -d "$CG" ] ||
     skip_all "needs name spaces and cgroup2"
+
+sd_conf() {
+	{
+		cat <<C
+user "_updaterd"
+unpack user "_updunpack"
+chroot "$T/empty"
+control "$T/updaterd.sock"
+state "/var/lib/updaterd"
+listen on 127.0.0.1 port $PORT
+tls {
+	ca "$T/certs/ca.crt"
+	certificate "$T/certs/updater.crt"
+	key "$T/certs/updater.key"
+}
+permit self from subject "updater-master"
+agent "default" {
+	root "$C_ROOT"
+C
+		cat
+		echo "}"
+	} > "$T/conf.new"
+	chmod 0600 "$T/conf.new"
+	mv "$T/conf.new" "$T/conf"
+}
+
+sd_unit() {	# line...
+	cat <<U
+[Unit]
+DefaultDependencies=no
+[Service]
+User=_updagent
+WorkingDirectory=$C_ROOT/current
+ExecStart=$C_ROOT/current/bin/agent --port $APORT \\
+    --cert $T/certs/worker.crt --key $T/certs/worker.key --ca $T/certs/ca.crt
+U
+	printf '%s\n' "$@"
+}
 
 sd_units() {
 	mkdir -p "$T/sd" "$T/bin" "$T/empty" "$T/units/updaterd.service.d"
@@ -92,4 +132,12 @@ B
 
 show() {	# property [unit]
 	sd show -p "$1" --value "${2:-updaterd}"
+}
+
+state_is() {	# state [wanted]: of the agent
+	[ "$(service state)" = "$1" ] &&
+	    { [ -z "${2-}" ] || [ "$(service wanted)" = "$2" ]; }
+}
+healthy() {
+	state_is up && [ "$(service health.healthy)" = true ]
 }

@@ -11,21 +11,7 @@
 PORT=$(free_port) APORT=$(free_port)
 
 conf() {	# what follows "supervise systemd", more of the service
-	cat > "$T/conf.new" <<C
-user "_updaterd"
-unpack user "_updunpack"
-chroot "$T/empty"
-control "$T/updaterd.sock"
-state "/var/lib/updaterd"
-listen on 127.0.0.1 port $PORT
-tls {
-	ca "$T/certs/ca.crt"
-	certificate "$T/certs/updater.crt"
-	key "$T/certs/updater.key"
-}
-permit self from subject "updater-master"
-agent "default" {
-	root "$C_ROOT"
+	sd_conf <<C
 	service "agent" {
 		supervise systemd $1
 		$(https_health)
@@ -34,26 +20,12 @@ agent "default" {
 		${2-}
 	}
 	${C_SERVICES-}
-}
 C
-	chmod 0600 "$T/conf.new"
-	mv "$T/conf.new" "$T/conf"
 }
 
 unit() {	# line of [Service]...: the unit of the agent
-	cat <<U
-[Unit]
-DefaultDependencies=no
-[Service]
-User=_updagent
-WorkingDirectory=$C_ROOT/current
-ExecStart=$C_ROOT/current/bin/agent --port $APORT \\
-    --cert $T/certs/worker.crt --key $T/certs/worker.key --ca $T/certs/ca.crt
-StandardOutput=append:$T/agent.log
-StandardError=append:$T/agent.log
-TimeoutStopSec=20s
-U
-	printf '%s\n' "$@"
+	sd_unit "StandardOutput=append:$T/agent.log" \
+	    "StandardError=append:$T/agent.log" "TimeoutStopSec=20s" "$@"
 }
 
 with_unit() {	# release line...: the release ships the unit
@@ -70,13 +42,6 @@ with_unit() {	# release line...: the release ships the unit
 
 main() {	# MainPID of the agent
 	show MainPID agent
-}
-state_is() {	# state [wanted]
-	[ "$(service state)" = "$1" ] &&
-	    { [ -z "${2-}" ] || [ "$(service wanted)" = "$2" ]; }
-}
-healthy() {
-	state_is up && [ "$(service health.healthy)" = true ]
 }
 another() {	# pid: it runs and is another one
 	p=$(main)

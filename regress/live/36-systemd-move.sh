@@ -8,24 +8,6 @@
 
 PORT=$(free_port) APORT=$(free_port) C_ROOT=$T/agent
 
-top() {
-	cat <<C
-user "_updaterd"
-unpack user "_updunpack"
-chroot "$T/empty"
-control "$T/updaterd.sock"
-state "/var/lib/updaterd"
-listen on 127.0.0.1 port $PORT
-tls {
-	ca "$T/certs/ca.crt"
-	certificate "$T/certs/updater.crt"
-	key "$T/certs/updater.key"
-}
-permit self from subject "updater-master"
-agent "default" {
-	root "$C_ROOT"
-C
-}
 plain() {	# under updaterd itself
 	cat <<C
 	service "agent" {
@@ -56,19 +38,9 @@ gateway() {
 C
 }
 conf() {	# function...
-	{
-		top
-		for f; do
-			$f
-		done
-		echo "}"
-	} > "$T/conf.new"
-	chmod 0600 "$T/conf.new"
-	mv "$T/conf.new" "$T/conf"
-}
-healthy() {
-	[ "$(service state)" = up ] &&
-	    [ "$(service health.healthy)" = true ]
+	for f; do
+		$f
+	done | sd_conf
 }
 by() {	# supervisor
 	[ "$(service supervisor)" = "$1" ] && healthy
@@ -78,19 +50,8 @@ make_users
 make_certs
 conf plain
 sd_units
-cat > "$T/units/agent.service" <<U
-[Unit]
-DefaultDependencies=no
-[Service]
-User=_updagent
-WorkingDirectory=$C_ROOT/current
-ExecStart=$C_ROOT/current/bin/agent --port $APORT \\
-    --cert $T/certs/worker.crt --key $T/certs/worker.key --ca $T/certs/ca.crt
-StandardOutput=null
-StandardError=null
-[Install]
-WantedBy=basic.target
-U
+sd_unit "StandardOutput=null" "StandardError=null" "[Install]" \
+    "WantedBy=basic.target" > "$T/units/agent.service"
 mkdir -p "$T/home/profiles/a" "$T/home/profiles/b"
 : > "$T/home/profiles/a/SOUL.md"
 : > "$T/home/profiles/b/SOUL.md"
