@@ -3,16 +3,7 @@
 # rest, during an update and between two starts: no release, journal, line of
 # history or running service is lost over it, and what it does to the
 # validity of certificates is over when it is right again.
-#
-# Its own process name space shows every orphan, and none survives it.
-if [ -z "${FAULT_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	FAULT_NAMESPACE=own UPD_NAMESPACE=own exec unshare --mount \
-	    --propagation private --pid --fork --kill-child --mount-proc \
-	    sh "$0" "$@"
-fi
-. "${0%/*}/../lib.sh"
-[ -n "${FAULT_NAMESPACE-}" ] || skip_all "needs process name spaces"
+. "${0%/*}/lab"
 make_users
 make_certs
 cp "$HERE/fault/clockstep" "$T/updaterd"
@@ -29,5 +20,5 @@ mk_release r1
 mk_release r2
 mk_release slow slow-start=400
 mk_release bad exit-at-once
-export T PORT APORT UPDATERD UPDATERCTL
+lab_env
 python3 "$HERE/fault/clock.py"

@@ -272,11 +272,11 @@ class Lab:
         except (OSError, ValueError, http.client.HTTPException):
             return None
 
-    def history(self):
+    def history(self, root=None):
         lines = []
         for name in ("history.jsonl.1", "history.jsonl"):
             try:
-                data = read(f"{self.root}/{name}")
+                data = read(f"{root or self.root}/{name}")
             except OSError:
                 continue
             if data and not data.endswith(b"\n"):
@@ -284,20 +284,25 @@ class Lab:
             lines += [json.loads(x) for x in data.splitlines()]
         return lines
 
-    def leftovers(self):
-        """Names that must not be there at rest."""
+    @staticmethod
+    def leftovers_in(root, own):
+        """The same in a store, which has files of its own."""
         left = []
-        for name in os.listdir(self.root):
+        for name in os.listdir(root):
             if not re.match(r"(current|previous|releases|"
-                            r"history\.jsonl(\.1)?|[a-z0-9_-]+\.pid)$",
-                            name):
+                            r"history\.jsonl(\.1)?|" + own + ")$", name):
                 left.append(name)
-        there = set(os.listdir(self.root + "/releases"))
+        there = set(os.listdir(root + "/releases"))
         for name in there:
             stem = re.sub(r"\.(json|mtree)$", "", name)
             if not STAGED.match(name) or \
                not {stem, stem + ".json", stem + ".mtree"} <= there:
                 left.append("releases/" + name)
+        return left
+
+    def leftovers(self):
+        """Names that must not be there at rest."""
+        left = self.leftovers_in(self.root, r"[a-z0-9_-]+\.pid")
         for top in (self.t + "/state", "/run/updaterd"):
             for where, _, names in os.walk(top):
                 left += [os.path.join(where, n) for n in names
@@ -363,8 +368,8 @@ class Lab:
             not self.leftovers() and self.serving() == self.name() and \
             not self.strangers()
 
-    def release_wrong(self, rid):
-        top = f"{self.root}/releases/{rid}"
+    def release_wrong(self, rid, root=None, named="VERSION"):
+        top = f"{root or self.root}/releases/{rid}"
         try:
             record = json.loads(read(top + ".json"))
             said, found = manifest_of(top + ".mtree"), tree_of(top)
@@ -373,7 +378,7 @@ class Lab:
         wrong = [f"release {rid}: {p!r}: is {found.get(p)}, manifest says "
                  f"{said.get(p)}" for p in set(said) | set(found)
                  if said.get(p) != found.get(p)]
-        name = read(top + "/VERSION").decode().strip()
+        name = read(f"{top}/{named}").decode().strip()
         if self.known.get(record["sha256"]) != name:
             wrong.append(f"release {rid}: {name} is not what was pushed")
         return wrong

@@ -8,14 +8,7 @@
 # the loop device, made on another file system; and on ext4 and xfs the file
 # system itself is shut down under the daemon without flushing its log.
 # Root, state and history all lie on it.  FULL=1 tries hundreds of moments.
-if [ -z "${FAULT_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	FAULT_NAMESPACE=own UPD_NAMESPACE=own exec unshare --mount \
-	    --propagation private --pid --fork --kill-child --mount-proc \
-	    sh "$0" "$@"
-fi
-. "${0%/*}/../lib.sh"
-[ -n "${FAULT_NAMESPACE-}" ] || skip_all "needs process name spaces"
+. "${0%/*}/lab"
 
 # The copies share blocks: nothing is written twice for them.
 mkdir "$T/outer" "$T/disk" "$T/empty"
@@ -43,7 +36,7 @@ while [ $i -lt 300 ]; do
 done
 tar -C "$T/src/r3" --owner=0 --group=0 --sort=name -cf - . |
     gzip -1n > "$T/r3.tgz"
-export T PORT APORT UPDATERD UPDATERCTL
+lab_env
 python3 "$HERE/fault/powercut.py" ${FULL:+--full} "$@"
 rc=$?
 umount /proc/sys/kernel/random/boot_id 2>/dev/null

@@ -2,10 +2,12 @@
  * Run or watch a process and, at its Nth system call of those asked for,
  * kill it before the call is made, or let that one call fail.
  *
- *	tracer [-a] [-e errno | -s] [-f calls] [-m text] [-n N] [-o file]
+ *	tracer [-ac] [-e errno | -s] [-f calls] [-m text] [-n N] [-o file]
  *	    [-r] [-t class] -p pid | command ...
  *
  *	-a	every call counts, whether it is in the table or not
+ *	-c	with -p and -t net or probe: not this one, but those that it
+ *		starts from now on
  *	-e	the Nth call fails with this error (a number), once
  *	-s	the Nth call is given half of its length: a short one
  *	-f	the calls that count, "write,fsync"; else all in the table
@@ -14,12 +16,15 @@
  *	-o	the calls that counted, one a line
  *	-r	of calls on a descriptor only those on files
  *	-t	whose calls: parent (the process itself), task (what it
- *		forks), or the NAME of what it executes with -T NAME
+ *		forks), watch (such a one, once that is what it is called,
+ *		and what it becomes), or the NAME of what it executes with
+ *		-T NAME
  *
  * Prints "ready" once it watches, then one line of what it did: "killed
  * PID CALL PATH", "failed ..", "shortened ..", "missed .." where a call
  * that had to fail did not, "lost .." where it was the end of the process,
- * or "not reached N".  After that it lets everybody go.  SIGTERM ends it, and them not.
+ * or "not reached N".  After that it lets everybody go.  SIGTERM ends it,
+ * and them not.
  *
  * strace(1) would do for the parent, but not for what is locked in: it
  * makes a call fail by turning it into number -1, which a filter answers
@@ -78,7 +83,7 @@ static struct tracee	 tracees[MAX_TRACEES];
 static int		 counts[NCALLS];	/* asked for */
 static const char	*who = "parent", *match;
 static long		 at, seen;		/* -n, and how many so far */
-static int		 every, error_no, shorten, files_only;
+static int		 every, error_no, shorten, files_only, children;
 static FILE		*list;
 static int		 leaving;		/* let everybody go */
 static pid_t		 victim;		/* killed: wait for its end */
@@ -275,6 +280,37 @@ is_wanted(pid_t pid, const struct call *c, const uint64_t *args)
 	return wanted != 0;
 }
 
+/* The text of /proc/PID/cmdline; its length, 0: none. */
+static size_t
+cmdline(pid_t pid, char *buf, size_t size)
+{
+	char	 path[64];
+	ssize_t	 n;
+	int	 fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	if ((fd = open(path, O_RDONLY)) == -1)
+		return 0;
+	n = read(fd, buf, size - 1);
+	close(fd);
+	if (n <= 0)
+		n = 0;
+	buf[n] = '\0';
+	return (size_t)n;
+}
+
+/* A fork of the parent's that calls itself so. */
+static void
+look_watch(struct tracee *t)
+{
+	char	 buf[64];
+
+	if (strcmp(who, "watch") == 0 && strcmp(t->class, "task") == 0 &&
+	    cmdline(t->pid, buf, sizeof(buf)) > 0 &&
+	    strcmp(buf, "updaterd: watch") == 0)
+		snprintf(t->class, sizeof(t->class), "watch");
+}
+
 static void
 entered(struct tracee *t, const struct ptrace_syscall_info *si)
 {
@@ -284,6 +320,7 @@ entered(struct tracee *t, const struct ptrace_syscall_info *si)
 	char			 paths[PATHS_SIZE], number[24];
 	size_t			 i;
 
+	look_watch(t);
 	if (strcmp(t->class, who) != 0 || asked)
 		return;
 	args = (const uint64_t *)si->entry.args;
@@ -325,25 +362,19 @@ entered(struct tracee *t, const struct ptrace_syscall_info *si)
 static int
 classify(struct tracee *t)
 {
-	char	 path[64], buf[256], *p, *end;
-	ssize_t	 n;
-	int	 fd;
+	char	 buf[256], *p, *end;
+	size_t	 n;
 
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)t->pid);
-	if ((fd = open(path, O_RDONLY)) == -1)
+	if ((n = cmdline(t->pid, buf, sizeof(buf))) == 0)
 		return 0;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	buf[n] = '\0';
 	end = buf + n;
 	for (p = buf; p < end; p += strlen(p) + 1)
 		if (strcmp(p, "-T") == 0 && p + 3 < end) {
 			snprintf(t->class, sizeof(t->class), "%s", p + 3);
 			return 1;
 		}
-	return strcmp(t->class, "parent") == 0;
+	return strcmp(t->class, "parent") == 0 ||
+	    strcmp(t->class, "watch") == 0;
 }
 
 static void
@@ -519,9 +550,10 @@ main(int argc, char **argv)
 	pid_t			 pid = 0;
 	int			 ch;
 
-	while ((ch = getopt(argc, argv, "+ae:f:m:n:o:p:rst:")) != -1)
+	while ((ch = getopt(argc, argv, "+ace:f:m:n:o:p:rst:")) != -1)
 		switch (ch) {
 		case 'a': every = 1; break;
+		case 'c': children = 1; break;
 		case 'e': error_no = atoi(optarg); break;
 		case 'f': names = optarg; break;
 		case 'm': match = optarg; break;
@@ -555,8 +587,8 @@ main(int argc, char **argv)
 		if (ptrace(PTRACE_SEIZE, pid, 0, options) == -1)
 			err(2, "seize %d", (int)pid);
 		/* net and probe run already: they are their own class. */
-		add(pid, strcmp(who, "net") == 0 || strcmp(who, "probe") == 0 ?
-		    who : "parent");
+		add(pid, !children && (strcmp(who, "net") == 0 ||
+		    strcmp(who, "probe") == 0) ? who : "parent");
 		(void)ptrace(PTRACE_INTERRUPT, pid, 0, 0);
 	}
 	printf("ready %d\n", (int)(pid != 0 ? pid : tracees[0].pid));
