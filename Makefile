@@ -121,7 +121,7 @@ NET=		updaterd/net/addr.o updaterd/net/api.o updaterd/net/body.o \
 PROBE=		updaterd/probe/check.o updaterd/probe/probe.o \
 		updaterd/probe/reply.o
 
-INFLATE=	updaterd/inflate/deflate_${DEFLATE}.o \
+INFLATE=	updaterd/inflate/ahead.o updaterd/inflate/deflate_${DEFLATE}.o \
 		updaterd/inflate/gzip.o updaterd/inflate/inflate.o \
 		updaterd/inflate/signify.o updaterd/inflate/stream.o \
 		updaterd/inflate/unzstd.o

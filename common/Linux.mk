@@ -14,7 +14,7 @@ OS_PKGLIBS!=	pkg-config --libs ${OS_PKGS} 2>/dev/null || true
 # libbsd-ctor makes setproctitle(3) work, by a call before main(); a second
 # one would undo it.
 OS_CTORLIB!=	pkg-config --libs libbsd-ctor 2>/dev/null || true
-OS_LIBS=	${OS_PKGLIBS} ${OS_CTORLIB} ${DEFLATE_LIB_${DEFLATE}}
+OS_LIBS=	${OS_PKGLIBS} ${OS_CTORLIB} ${DEFLATE_LIB_${DEFLATE}} -lpthread
 OS_CTLLIBS!=	pkg-config --libs ${OS_CTLPKGS} 2>/dev/null || true
 OS_MASTERLIBS!=	pkg-config --libs ${OS_MASTERPKGS} 2>/dev/null || true
 
@@ -38,4 +38,4 @@ OS_OBJS=	common/compat/beneath-linux.o common/compat/beneath-walk.o \
 OS_FAULT=	regress/fault/clockstep regress/fault/confine \
 		regress/fault/forger regress/fault/liar regress/fault/nomem \
 		regress/fault/suid regress/fault/tracer regress/fault/updaterd
-OS_FUZZLIBS=	-Wl,--as-needed ${OS_PKGLIBS}
+OS_FUZZLIBS=	-Wl,--as-needed ${OS_PKGLIBS} -lpthread

@@ -10,7 +10,7 @@ OS_PKGCFLAGS!=	pkg-config --cflags ${OS_PKGS} 2>/dev/null || true
 OS_PKGLIBS!=	pkg-config --libs ${OS_PKGS} 2>/dev/null || true
 OS_CFLAGS=	-I/usr/local/include ${OS_PKGCFLAGS}
 OS_LIBS=	-L/usr/local/lib ${OS_PKGLIBS} ${DEFLATE_LIB_${DEFLATE}} \
-		-ltls -lcrypto -levent -lutil
+		-ltls -lcrypto -levent -lutil -lpthread
 OS_CTLLIBS=	-L/usr/local/lib -ljansson -levent -lutil
 OS_MASTERLIBS=	-L/usr/local/lib -lcurl -larchive -ljansson -lssl -lcrypto \
 		-levent -lz

@@ -10,6 +10,9 @@
  *     against the new one; then what is to be opened with its rights
  *  5. the system's own: Landlock and seccomp, or unveil and pledge, last,
  *     because they forbid all of the above
+ * A process that needs threads makes them inside 5, behind Landlock, which
+ * holds only for what is made by its thread, and before seccomp, which is
+ * laid on all of them; its limit of 4, that counts threads, comes then.
  * Nothing here is undone; whatever fails in 1 to 4 is fatal.  The caller
  * has opened what it needs, and its log, before.
  */
@@ -115,6 +118,13 @@ limit_files(const struct sandbox_opts *o)
 }
 
 static void
+limit_processes(void)
+{
+	if (!(skipped() & LAYER_RLIMIT))
+		limit(RLIMIT_NPROC, "processes", 0);
+}
+
+static void
 enter_root(const struct sandbox_opts *o)
 {
 	if (o->chroot_fd != -1) {
@@ -150,6 +160,15 @@ drop_user(const struct sandbox_opts *o)
 	if (setuid(0) != -1 || seteuid(0) != -1 || setgid(0) != -1 ||
 	    setegid(0) != -1)
 		fatalx("user can become root again");
+}
+
+void
+sandbox_threads(const struct sandbox_opts *o)
+{
+	if (o->threads == NULL)
+		return;
+	o->threads(o->threads_arg);
+	limit_processes();
 }
 
 void
@@ -189,10 +208,11 @@ sandbox_enter(const struct sandbox_opts *o, struct msg_ready *ready)
 		ready->layers |= LAYER_UID;
 	} else
 		ready->missing |= LAYER_UID;
-	if (!(skip & LAYER_RLIMIT)) {
-		limit(RLIMIT_NPROC, "processes", 0);
+	if (o->threads == NULL)
+		limit_processes();
+	if (!(skip & LAYER_RLIMIT))
 		ready->layers |= LAYER_RLIMIT;
-	} else
+	else
 		ready->missing |= LAYER_RLIMIT;
 
 	if (o->as_user != NULL)

@@ -27,6 +27,11 @@ struct sandbox_opts {
 	/* profile: called once it is the user, and may open files still. */
 	void		(*as_user)(void *);
 	void		*as_user_arg;
+	/* inflate: called when all holds but the limit on processes and
+	 * what seccomp forbids: the last moment to make a thread, which both
+	 * then hold, too. */
+	void		(*threads)(void *);
+	void		*threads_arg;
 	/* profile: what it sees from then on; descriptors that are -1 by
 	 * then, and names that are "", count for nothing. */
 	const int	*beneath[SANDBOX_BENEATH];
@@ -46,6 +51,9 @@ struct sandbox_opts {
 void	 sandbox_enter(const struct sandbox_opts *, struct msg_ready *);
 /* "uid chroot rlimit no_new_privs landlock seccomp" of a LAYER_ mask. */
 void	 sandbox_names(uint32_t, char *, size_t);
+
+/* For sandbox_os_final(): make the threads, then forbid more. */
+void	 sandbox_threads(const struct sandbox_opts *);
 
 /* common/compat/sandbox-*.c.  Each returns 0 and sets its LAYER_ bits in
  * layers or missing, or -1 with errno: fatal. */

@@ -64,6 +64,7 @@ sandbox_os_final(const struct sandbox_opts *o, struct msg_ready *ready)
 	else
 		ready->layers |= LAYER_LANDLOCK;
 
+	sandbox_threads(o);
 	if ((skip & LAYER_SECCOMP) == 0 && seccomp_enter(o) == 0)
 		ready->layers |= LAYER_SECCOMP;
 	else if ((skip & LAYER_SECCOMP) || errno == ENOSYS)

@@ -68,6 +68,7 @@ sandbox_os_final(const struct sandbox_opts *o, struct msg_ready *ready)
 {
 	const char	*rights = "";
 
+	sandbox_threads(o);
 	if (o->proc == PROC_PROFILE) {
 		if (unveil_given(o, o->readonly ? "r" : "rwc") == -1)
 			return -1;

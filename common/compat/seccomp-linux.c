@@ -285,6 +285,7 @@ seccomp_enter(const struct sandbox_opts *o)
 	struct sock_fprog	 fprog;
 	uint32_t		 deny = denial(), me = who(o);
 	size_t			 i;
+	long			 r;
 
 	if (me == 0) {
 		errno = EINVAL;
@@ -304,8 +305,15 @@ seccomp_enter(const struct sandbox_opts *o)
 
 	fprog.len = p.n;
 	fprog.filter = p.insn;
-	if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &fprog) == 0)
+	/* On every thread there is; a number above 0 names one on which it
+	 * cannot be laid. */
+	if ((r = syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER,
+	    SECCOMP_FILTER_FLAG_TSYNC, &fprog)) == 0)
 		return 0;
+	if (r > 0) {
+		errno = EBUSY;
+		return -1;
+	}
 	/* EINVAL: a kernel built without filters; the program is good, the
 	 * test has installed it. */
 	if (errno == EINVAL && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == -1)

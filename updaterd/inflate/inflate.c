@@ -2,7 +2,8 @@
  * The inflate process: one push's compressed bytes in, tar bytes out.
  *
  * Orders first (START with the input, the release KEYs, OUT with the
- * output), then the sandbox, READY, the work in stream.c, and one last word: DONE or FAIL.
+ * output), then the sandbox, READY, the work in stream.c, and one last word:
+ * DONE or FAIL.
  * FAIL is sent before the pipes are closed by the exit, so that the parent
  * knows the cause before unpack sees a short tar.  Nothing is drained on
  * failure: net then gets EPIPE and stops relaying.
@@ -142,6 +143,14 @@ inflate_fail(struct inflate *in, enum upd_error error,
 	orders_fail(&in->ibuf, IMSG_INFLATE_FAIL, &fail);
 }
 
+/* With keys, a second thread; from then on there is no third. */
+static void
+inflate_threads(void *arg)
+{
+	if (stream_thread(arg) == -1)
+		fatal("cannot make a thread");
+}
+
 void
 inflate_main(const struct proc_args *args)
 {
@@ -163,8 +172,8 @@ inflate_main(const struct proc_args *args)
 		    in.state, &in);
 	if ((stream = stream_new((int)in.start.hash)) == NULL)
 		fatal("stream_new");
-	if (in.sig != NULL)
-		stream_verify(stream, in.sig);
+	if (in.sig != NULL && stream_verify(stream, in.sig) == -1)
+		fatal("stream_verify");
 	in.told = time_mono_ms();
 	stream_watch(stream, inflate_moved, &in);
 
@@ -174,6 +183,8 @@ inflate_main(const struct proc_args *args)
 	opts.gid = args->gid;
 	opts.chroot = args->chroot;
 	opts.chroot_fd = -1;
+	opts.threads = inflate_threads;
+	opts.threads_arg = stream;
 	memset(&ready, 0, sizeof(ready));
 	sandbox_enter(&opts, &ready);
 	orders_send(&in.ibuf, IMSG_READY, &ready, sizeof(ready));

@@ -12,8 +12,8 @@
  *    has thus not seen the end of its tar;
  *  - every byte read is hashed; a digest exists only of the whole input;
  *  - with keys given, the input is a gzip member signed by one of them, and
- *    a decompressor gets no byte that signify.c has not found good.  What
- *    was read and is not yet verified stands behind inlen.
+ *    a decompressor gets no byte that signify.c has not found good: behind
+ *    the head, input comes in blocks from ahead.c only.
  */
 #include <sys/types.h>
 
@@ -26,6 +26,7 @@
 
 #include <openssl/evp.h>
 
+#include "ahead.h"
 #include "deflate.h"
 #include "gzip.h"
 #include "stream.h"
@@ -41,12 +42,13 @@ struct stream {
 	struct deflate	*deflate;
 	struct zstd	*zstd;
 	uint8_t		*inbuf, *outbuf;
+	const uint8_t	*input;		/* inbuf, or a verified block */
 	int		 in, out;
-	size_t		 inpos, inlen;	/* bytes not used yet */
+	size_t		 inpos, inlen;	/* bytes of input not used yet */
 	struct signify	*sig;		/* NULL: none is asked for */
+	struct ahead	*ahead;		/* with it */
 	int		 covered;	/* the head was good: blocks now */
-	size_t		 held;		/* bytes behind inlen, not verified */
-	int		 eof;
+	uint64_t	 before;	/* bytes read until then */
 	size_t		 outlen;	/* bytes not written yet */
 	uint64_t	 made;		/* bytes of output, written or not */
 	uint64_t	 max;
@@ -71,6 +73,7 @@ stream_new(int hash)
 	if (hash && ((s->md = EVP_MD_CTX_new()) == NULL ||
 	    !EVP_DigestInit_ex(s->md, EVP_sha256(), NULL)))
 		goto fail;
+	s->input = s->inbuf;
 	return s;
 fail:
 	stream_free(s);
@@ -83,6 +86,7 @@ stream_free(struct stream *s)
 {
 	if (s == NULL)
 		return;
+	ahead_free(s->ahead);
 	EVP_MD_CTX_free(s->md);
 	zstd_free(s->zstd);
 	deflate_free(s->deflate);
@@ -91,10 +95,19 @@ stream_free(struct stream *s)
 	free(s);
 }
 
-void
+int
 stream_verify(struct stream *s, struct signify *sig)
 {
+	if ((s->ahead = ahead_new(sig)) == NULL)
+		return -1;
 	s->sig = sig;
+	return 0;
+}
+
+int
+stream_thread(struct stream *s)
+{
+	return s->ahead == NULL ? 0 : ahead_thread(s->ahead);
 }
 
 void
@@ -133,69 +146,61 @@ refuse_errno(struct stream *s, const char *what)
 	return refuse(s, UPD_EIO, "%s: %s", what, strerror(errno));
 }
 
-/* Read once, behind the first `at` bytes of the buffer. */
-static enum upd_error
-take(struct stream *s, size_t at, size_t *n)
-{
-	ssize_t	 r;
-
-	do
-		r = read(s->in, s->inbuf + at, IN_SIZE - at);
-	while (r == -1 && errno == EINTR);
-	if (r == -1)
-		return refuse_errno(s, "read archive");
-	if (s->md != NULL &&
-	    !EVP_DigestUpdate(s->md, s->inbuf + at, (size_t)r))
-		return refuse(s, UPD_EIO, "sha256 failed");
-	s->res->in += (uint64_t)r;
-	s->eof = r == 0;
-	tell(s);
-	*n = (size_t)r;
-	return UPD_OK;
-}
-
 /* One more verified block, when all before it are used. */
 static enum upd_error
 fill_block(struct stream *s, size_t *n)
 {
-	enum upd_error	 error;
-	size_t		 k;
+	enum ahead_verdict	 v;
+	uint64_t		 in;
 
-	if (s->held < SIGNED_BLOCK && s->inlen > 0) {
-		memmove(s->inbuf, s->inbuf + s->inlen, s->held);
-		s->inlen = 0;
-	}
-	while (s->held < SIGNED_BLOCK && !s->eof) {
-		if ((error = take(s, s->held, &k)) != UPD_OK)
-			return error;
-		s->held += k;
-	}
-	*n = s->held < SIGNED_BLOCK ? s->held : SIGNED_BLOCK;
-	if ((*n == 0 ? signify_end(s->sig) : signify_block(s->sig,
-	    s->inbuf + s->inlen, *n)) == SIGNIFY_BAD)
+	s->inpos = s->inlen = *n = 0;
+	do {
+		v = ahead_next(s->ahead, &s->input, n, &in);
+		s->res->in = s->before + in;
+		if (v == AHEAD_MOVED || v == AHEAD_BLOCK)
+			tell(s);
+	} while (v == AHEAD_MOVED);
+	s->inlen = *n;
+	switch (v) {
+	case AHEAD_BAD:
 		return refuse(s, UPD_ESIGNATURE, "%s", signify_why(s->sig));
-	s->inpos = s->inlen;
+	case AHEAD_EREAD:
+		return refuse_errno(s, "read archive");
+	case AHEAD_EDIGEST:
+		return refuse(s, UPD_EIO, "sha256 failed");
+	default:
+		return UPD_OK;
+	}
+}
+
+/* Read once, behind what is unused; the buffer must have room. */
+static enum upd_error
+fill_plain(struct stream *s, size_t *n)
+{
+	ssize_t	 r;
+
+	if (s->inpos == s->inlen)
+		s->inpos = s->inlen = 0;
+	do
+		r = read(s->in, s->inbuf + s->inlen, IN_SIZE - s->inlen);
+	while (r == -1 && errno == EINTR);
+	if (r == -1)
+		return refuse_errno(s, "read archive");
+	*n = (size_t)r;
+	if (s->md != NULL &&
+	    !EVP_DigestUpdate(s->md, s->inbuf + s->inlen, *n))
+		return refuse(s, UPD_EIO, "sha256 failed");
 	s->inlen += *n;
-	s->held -= *n;
+	s->res->in += *n;
+	tell(s);
 	return UPD_OK;
 }
 
-/*
- * Read more behind what is unused; the buffer must have room.  *n is 0 at
- * the end of the input.
- */
+/* More input.  *n is 0 at its end. */
 static enum upd_error
 fill(struct stream *s, size_t *n)
 {
-	enum upd_error	 error;
-
-	if (s->covered)
-		return fill_block(s, n);
-	if (s->inpos == s->inlen)
-		s->inpos = s->inlen = 0;
-	if ((error = take(s, s->inlen, n)) == UPD_OK)
-		s->inlen += *n;
-	return error;
+	return s->covered ? fill_block(s, n) : fill_plain(s, n);
 }
 
 /* As fill(), when nothing is left; the end of input is an error. */
@@ -325,7 +330,7 @@ finish(struct stream *s, const uint8_t *rest, size_t nrest)
 			if (n == 0)
 				break;
 		}
-		c[have++] = s->inbuf[s->inpos++];
+		c[have++] = s->input[s->inpos++];
 	}
 	if (have == 2 && c[0] == 0x1f && c[1] == 0x8b)
 		return refuse(s, UPD_ETRAILING, "a second gzip member");
@@ -345,7 +350,7 @@ run_tar(struct stream *s)
 		n = s->inlen - s->inpos;
 		if (n > OUT_SIZE - s->outlen)
 			n = OUT_SIZE - s->outlen;
-		memcpy(s->outbuf + s->outlen, s->inbuf + s->inpos, n);
+		memcpy(s->outbuf + s->outlen, s->input + s->inpos, n);
 		s->inpos += n;
 		if ((error = produced(s, n)) != UPD_OK ||
 		    (error = flush(s)) != UPD_OK)
@@ -369,7 +374,7 @@ gzip_header(struct stream *s)
 	do {
 		if ((error = need(s)) != UPD_OK)
 			return error;
-		v = gzip_head_feed(&head, s->inbuf + s->inpos,
+		v = gzip_head_feed(&head, s->input + s->inpos,
 		    s->inlen - s->inpos, &n, &why);
 		s->inpos += n;
 		if (v == GZIP_BAD)
@@ -394,14 +399,16 @@ signed_header(struct stream *s)
 				return refuse(s, UPD_ESIGNATURE, "unsigned, "
 				    "or truncated: ends in its head");
 		}
-		v = signify_head(s->sig, s->inbuf + s->inpos,
+		v = signify_head(s->sig, s->input + s->inpos,
 		    s->inlen - s->inpos, &n);
 		s->inpos += n;
 	} while (v == SIGNIFY_MORE);
 	if (v == SIGNIFY_BAD)
 		return refuse(s, UPD_ESIGNATURE, "%s", signify_why(s->sig));
-	s->held = s->inlen - s->inpos;
+	ahead_start(s->ahead, s->in, s->md, s->input + s->inpos,
+	    s->inlen - s->inpos);
 	s->inlen = s->inpos;
+	s->before = s->res->in;
 	s->covered = 1;
 	s->res->signer = 1 + signify_signer(s->sig);
 	s->res->signed_at = signify_date(s->sig);
@@ -422,7 +429,7 @@ gzip_body(struct stream *s, uint32_t *crc)
 				return error;
 		in = s->inlen - s->inpos;
 		out = room = OUT_SIZE - s->outlen;
-		v = deflate_run(s->deflate, s->inbuf + s->inpos, &in,
+		v = deflate_run(s->deflate, s->input + s->inpos, &in,
 		    s->outbuf + s->outlen, &out);
 		if (v == DEFLATE_BAD)
 			return refuse(s, UPD_ECOMPRESS,
@@ -462,7 +469,7 @@ run_gzip(struct stream *s)
 	while (v == GZIP_MORE) {
 		if ((error = need(s)) != UPD_OK)
 			return error;
-		v = gzip_tail_feed(&tail, s->inbuf + s->inpos,
+		v = gzip_tail_feed(&tail, s->input + s->inpos,
 		    s->inlen - s->inpos, &n, crc, s->made, &why);
 		s->inpos += n;
 	}
@@ -486,7 +493,7 @@ run_zstd(struct stream *s)
 				return error;
 		in = s->inlen - s->inpos;
 		out = room = OUT_SIZE - s->outlen;
-		if ((error = zstd_run(s->zstd, s->inbuf + s->inpos, &in,
+		if ((error = zstd_run(s->zstd, s->input + s->inpos, &in,
 		    s->outbuf + s->outlen, &out, &end, &why)) != UPD_OK)
 			return refuse(s, error, "%s", why);
 		s->inpos += in;
@@ -517,7 +524,7 @@ detect(struct stream *s)
 			return error;
 	if (s->inlen == 0)
 		return refuse(s, UPD_EEMPTY, "no bytes at all");
-	if ((m = magic_find(s->inbuf, s->inlen)) == NULL) {
+	if ((m = magic_find(s->input, s->inlen)) == NULL) {
 		s->res->format = FORMAT_TAR;
 		return UPD_OK;
 	}

@@ -31,8 +31,12 @@ struct stream_result {
  */
 struct stream	*stream_new(int);
 void		 stream_free(struct stream *);
-/* Take nothing that this one does not find signed; it stays the caller's. */
-void		 stream_verify(struct stream *, struct signify *);
+/* Take nothing that this one does not find signed; it stays the caller's,
+ * who frees it behind the stream.  0, or -1 with errno. */
+int		 stream_verify(struct stream *, struct signify *);
+/* Make the threads that are needed, if any: before stream_run(), and before
+ * this is forbidden (ahead.h).  0, or -1 with errno. */
+int		 stream_thread(struct stream *);
 /* Call fn(arg, result so far) after each read and each write. */
 void		 stream_watch(struct stream *,
 		    void (*)(void *, const struct stream_result *), void *);
