@@ -60,6 +60,12 @@ backend_moved(const struct instance *i)
 }
 
 int
+backend_ismoving(struct instance *i)
+{
+	return 0;
+}
+
+int
 backend_withdraw(const char *name)
 {
 	return 0;

@@ -546,6 +546,55 @@ test_stopped_meanwhile(void **state)
 	assert_int_equal(i->in.desired, 1);
 }
 
+/* Stopped by others, seen by an earlier daemon, which ended before it took
+ * that for a wish; and looked at before it is started again. */
+static void
+test_stopped_before(void **state)
+{
+	struct instance	*i;
+	struct intent	 in;
+	struct sighting	 s;
+
+	memset(&in, 0, sizeof(in));
+	in.desired = 1;
+	in.desired_at = time_real_us() - 1000000;
+	strlcpy(in.desired_by, "root", sizeof(in.desired_by));
+	assert_int_equal(intent_write(service_getenv()->statefd, "s", &in),
+	    0);
+	i = begin(1);
+	see(i, 0, WANTED_DOWN, 0, SIGTERM);
+	service_start_wanted(&lab);
+	assert_int_equal(fake.starts, 0);
+	fake.looks = 0;
+	UNTIL(fake.looks > 0);
+	see_again(i);
+	assert_int_equal(i->in.desired, 0);
+	assert_int_equal(i->state, SERVICE_DOWN);
+	lab_clear();
+
+	/* before it was last started, or by ourselves: no wish */
+	in.desired_at = time_real_us() + 60000000;
+	assert_int_equal(intent_write(service_getenv()->statefd, "s", &in),
+	    0);
+	i = begin(1);
+	see(i, 0, WANTED_DOWN, 0, SIGTERM);
+	service_start_wanted(&lab);
+	UNTIL(fake.starts > 0);
+	fake.obey = 1;
+	lab_clear();
+	in.desired_at = time_real_us() - 1000000;
+	assert_int_equal(intent_write(service_getenv()->statefd, "s", &in),
+	    0);
+	i = begin(1);
+	stamp = time_real_us();
+	s = seen(0, WANTED_DOWN, 0, SIGTERM);
+	s.ours = 1;
+	service_observed(i, &s);
+	service_start_wanted(&lab);
+	UNTIL(fake.starts > 0);
+	assert_int_equal(i->in.desired, 1);
+}
+
 /* Wanted down, and runs: since before that, or since after. */
 static void
 test_runs_unwanted(void **state)
@@ -653,7 +702,8 @@ main(void)
 		TEST(test_going_down), TEST(test_out_of_sight),
 		TEST(test_nostart), TEST(test_nobody), TEST(test_orphan),
 		TEST(test_adopted), TEST(test_restarted_meanwhile),
-		TEST(test_stopped_meanwhile), TEST(test_runs_unwanted),
+		TEST(test_stopped_meanwhile), TEST(test_stopped_before),
+		TEST(test_runs_unwanted),
 		TEST(test_update),
 	};
 	char	 dir[] = "/tmp/updlab.XXXXXX";

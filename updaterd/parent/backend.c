@@ -5,6 +5,7 @@
 
 #include "instance.h"
 #include "s6record.h"
+#include "scandir.h"
 #include "unitrecord.h"
 
 const struct backend *
@@ -25,6 +26,32 @@ int
 backend_withdraw(const char *name)
 {
 	return s6record_withdraw(name, NULL) || unitrecord_withdraw(name);
+}
+
+void
+backend_strays(int dry, void (*fn)(void *, const char *), void *arg)
+{
+	s6record_strays(dry, fn, arg);
+	unitrecord_strays(fn, arg);
+}
+
+/* What s6 had of it has ended. */
+static void
+moved(void *arg)
+{
+	struct instance	*i;
+
+	TAILQ_FOREACH(i, &all_instances, all)
+		if (i == arg && i->state == SERVICE_STOPPING)
+			break;
+	if (i != NULL)
+		service_gone(i);
+}
+
+int
+backend_ismoving(struct instance *i)
+{
+	return !i->backend->foreign && slot_await(i->name, moved, i);
 }
 
 void

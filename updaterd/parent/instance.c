@@ -274,17 +274,24 @@ note_loss(struct instance *i, const char *boot)
 	i->dirty = 1;
 }
 
+/* Since when it runs: the record has it by another clock. */
 static void
-taken_over(struct instance *i)
+take_started(struct instance *i)
 {
 	int64_t	 up = time_real_us() - i->in.started_at;
 
-	if (i->in.running == 0)
-		i->dirty = 1;
-	i->in.running = 1;
 	i->started = time_mono_ms();
 	if (up > 0 && (uint64_t)up / 1000 < i->started)
 		i->started -= (uint64_t)up / 1000;
+}
+
+static void
+taken_over(struct instance *i)
+{
+	if (i->in.running == 0)
+		i->dirty = 1;
+	i->in.running = 1;
+	take_started(i);
 	i->state = strcmp(i->in.state,
 	    service_statename(SERVICE_UP)) == 0 ? SERVICE_UP :
 	    SERVICE_STARTING;
@@ -323,6 +330,7 @@ instance_attach(struct instance *i)
 		return;
 	case ATTACH_LATER:
 		/* What is recorded stays, to be compared with. */
+		take_started(i);
 		i->state = i->in.failed ? SERVICE_FAILED : SERVICE_DOWN;
 		i->drained = 1;
 		return;
@@ -444,11 +452,20 @@ instance_make(struct agent *a, const struct service_conf *c,
 		instance_free(i);
 		return NULL;
 	}
-	i->backend = backend_of(c->supervisor);
+	/* What it ran by itself it has to end by itself. */
+	i->backend = native_hasrun(s->name) ? &native_backend :
+	    backend_of(c->supervisor);
 	backend_moved(i);
 	take_conf(i, a, c);
 	read_state(i, s->word);
 	instance_attach(i);
+	instance_move(i);
+	if (i->state == SERVICE_DOWN && backend_ismoving(i)) {
+		i->state = SERVICE_STOPPING;
+		i->drained = 0;
+		strlcpy(i->why, "ends under its last supervisor",
+		    sizeof(i->why));
+	}
 	if (i->dirty)
 		instance_dirty(i);
 	return i;

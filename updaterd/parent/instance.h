@@ -92,9 +92,15 @@ const struct backend		*backend_of(enum supervisor);
 /* What another supervisor runs for an instance of that name is stopped and
  * taken out there.  1, or 0: none has it. */
 int				 backend_withdraw(const char *);
+/* fn(arg, name) for each that another supervisor has of us, and that has no
+ * instance; with 1 nothing is done about what is left of such. */
+void				 backend_strays(int,
+				    void (*)(void *, const char *), void *);
 /* What is recorded there of one that has another supervisor now is taken
  * out, at its beginning. */
 void				 backend_moved(const struct instance *);
+/* 1 that has not ended yet; service_gone() follows. */
+int				 backend_ismoving(struct instance *);
 
 struct native {
 	struct contain	 box;
@@ -370,5 +376,7 @@ void		 guard_checked(struct instance *);
 
 /* native.c: the directory below <run>, made where missing; -1 errno. */
 int		 native_rundir(struct instance *);
+/* 1 in this boot it was native's, who has not forgotten it. */
+int		 native_hasrun(const char *);
 
 #endif

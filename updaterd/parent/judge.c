@@ -476,6 +476,8 @@ judge_orphans(struct pass *p)
 
 	if (service_getenv()->statefd != -1)
 		seat_orphans(orphan, p);
+	/* Also where no service names that supervisor any more. */
+	backend_strays(p->dry, orphan, p);
 	asked.pass = p;
 	TAILQ_FOREACH(w, &p->wards, entry) {
 		b = backend_of(w->conf->supervisor);

@@ -78,6 +78,13 @@ native_rundir(struct instance *i)
 	return i->native.dirfd;
 }
 
+int
+native_hasrun(const char *name)
+{
+	return faccessat(service_getenv()->runfd, name, F_OK,
+	    AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static void
 runfile_write(struct instance *i)
 {

@@ -328,15 +328,27 @@ runs(struct instance *i, const struct sighting *s, int first)
 		service_stop(i, "wanted down");
 }
 
+/* Somebody else has stopped it, after it was last said to be wanted. */
+static int
+was_halted(const struct instance *i, const struct sighting *s)
+{
+	return s->wanted == WANTED_DOWN && !s->ours &&
+	    s->since > i->in.desired_at;
+}
+
 static void
 still_down(struct instance *i, const struct sighting *s, int first)
 {
 	switch (i->state) {
+	case SERVICE_DOWN:
+		/* Stopped outside, seen, and not written down: we had ended. */
+		if (first && i->in.desired && was_halted(i, s))
+			halt(i, s);
+		break;
 	case SERVICE_STARTING:
 		if (!first || i->observed.settling != SETTLE_NO)
 			break;
-		if (s->wanted == WANTED_DOWN && !s->ours &&
-		    s->since > i->in.desired_at)
+		if (was_halted(i, s))
 			halt(i, s);
 		else if (i->observed.asked == ASKED_HERE)
 			ask(i);

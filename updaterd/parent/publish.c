@@ -86,7 +86,7 @@ fill(int fd, const struct publication *p)
 	for (i = 0; i < s->n; i++)
 		if (write_file(fd, s->file[i].path, &s->file[i]) == -1)
 			return -1;
-	if (p->down && slot_setdown(fd, 1) == -1)
+	if ((p->down || p->hold) && slot_setdown(fd, 1) == -1)
 		return -1;
 	return seed(fd, p) == -1 ? -1 : fchmod(fd, 0755);
 }

@@ -167,7 +167,7 @@ render(struct instance *i, int dry, struct slot *slot, char *text)
 }
 
 static enum published
-publish(struct s6 *x, int scan, int down, int dry, char *text)
+publish(struct s6 *x, int scan, int down, int hold, int dry, char *text)
 {
 	struct slot		 slot;
 	struct publication	 p;
@@ -179,6 +179,7 @@ publish(struct s6 *x, int scan, int down, int dry, char *text)
 		p.mark = our_mark();
 		p.owner = x->owner;
 		p.down = down;
+		p.hold = hold;
 		p.dry = dry;
 		r = slot_publish(scan, &p, text);
 	}
@@ -195,7 +196,10 @@ publish(struct s6 *x, int scan, int down, int dry, char *text)
 	return r;
 }
 
-/* 1 changed, 0 not, -1 with text. */
+/*
+ * 1 changed, 0 not, -1 with text.  Where s6-svscan runs it would start a new
+ * one at once, before its stale files are gone: that waits for s6_start().
+ */
 static int
 s6_enroll(struct instance *i, int up, int dry, char *text)
 {
@@ -212,9 +216,10 @@ s6_enroll(struct instance *i, int up, int dry, char *text)
 		return 1;
 	if ((scan = scan_open(x->scan, !dry, text)) == -1)
 		return -1;
-	r = publish(x, scan, !up, dry, text);
+	r = publish(x, scan, !up, scandir_isalive(scan), dry, text);
 	close(scan);
-	if (!dry)
+	/* One that is new is looked at once it is supervised. */
+	if (!dry && !evtimer_pending(&x->poll_ev, NULL))
 		s6_look(i);
 	/* One that must be made anew waits for its next start. */
 	return r == PUBLISHED_FAILED ? -1 : r != PUBLISHED_SAME;
@@ -289,6 +294,14 @@ withdrawn(void *arg)
 		observe_asked(i);
 }
 
+/* One that was before it still runs: it is started behind that. */
+static int
+waits(struct s6 *x)
+{
+	x->starting = slot_await(x->i->name, withdrawn, x);
+	return x->starting;
+}
+
 static int
 s6_start(struct instance *i, char *text)
 {
@@ -303,14 +316,24 @@ s6_start(struct instance *i, char *text)
 	evtimer_del(&x->kill_ev);
 	if ((scan = scan_open(x->scan, 1, text)) == -1)
 		return -1;
-	r = publish(x, scan, 0, 0, text);
+	if (waits(x)) {
+		close(scan);
+		return 0;
+	}
+	r = publish(x, scan, 0, 0, 0, text);
 	if (r == PUBLISHED_REBUILD) {
 		/* It gets a logger, or loses it. */
 		dirwatch_del(x->watch);
 		x->watch = NULL;
-		x->starting = 1;
-		ok = slot_withdraw(scan, i->name, withdrawn, x);
-	} else if (r != PUBLISHED_FAILED &&
+		if (slot_withdraw(scan, i->name, NULL, NULL) == 0) {
+			if (waits(x)) {
+				close(scan);
+				return 0;
+			}
+			r = publish(x, scan, 0, 0, 0, text);
+		}
+	}
+	if (r != PUBLISHED_FAILED && r != PUBLISHED_REBUILD &&
 	    (slot = scandir_slot(scan, i->name)) != -1) {
 		ok = slot_setdown(slot, 0);
 		if (ok == 0 && tell_up(slot) == -1) {
@@ -387,6 +410,29 @@ s6_stop(struct instance *i)
 	s6_look(i);
 }
 
+void
+s6_agree(struct instance *i)
+{
+	struct s6	*x = i->priv;
+	char		 text[UPD_TEXT_SIZE];
+	int		 scan, slot, up = i->in.desired;
+
+	/* In an update, or on its way down, that has its say; one that is
+	 * parked has its own reason to be down. */
+	if (x == NULL || i->agent == NULL || agent_isheld(i->agent) ||
+	    (up ? !i->in.running || i->state == SERVICE_STOPPING :
+	    i->state != SERVICE_DOWN) ||
+	    (scan = scan_open(x->scan, 0, text)) == -1)
+		return;
+	slot = scandir_slot(scan, i->name);
+	close(scan);
+	if (slot == -1)
+		return;
+	if (slot_isdown(slot) == up && slot_setdown(slot, !up) == -1)
+		log_warn("keep %s %s", i->name, up ? "up" : "down");
+	close(slot);
+}
+
 /* --- its life ---------------------------------------------------------- */
 
 static enum attach_result
@@ -441,12 +487,12 @@ s6_forget(struct instance *i)
 		return;
 	i->priv = NULL;
 	if ((scan = scan_open(x->scan, 0, text)) != -1) {
-		if (slot_ismine(scan, i->name, our_mark()) &&
-		    slot_withdraw(scan, i->name, NULL, NULL) == -1)
-			log_warn("remove slot of %s", i->name);
+		if (slot_ismine(scan, i->name, our_mark()))
+			(void)s6record_takeout(scan, i->name, x->scan->path);
+		else
+			s6record_drop(i->name);
 		close(scan);
 	}
-	s6record_drop(i->name);
 	s6_look_end(x);
 	evtimer_del(&x->poll_ev);
 	evtimer_del(&x->kill_ev);
@@ -500,10 +546,8 @@ s6_withdraw(const struct service_conf *c, const char *name)
 		log_warnx("remove slot %s: %s", name, text);
 		return;
 	}
-	if (slot_withdraw(scan, name, NULL, NULL) == -1)
-		log_warn("remove slot %s of %s", name, c->scandir);
+	(void)s6record_takeout(scan, name, c->scandir);
 	close(scan);
-	s6record_drop(name);
 }
 
 const struct backend s6_backend = {

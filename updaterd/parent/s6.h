@@ -40,6 +40,11 @@ struct s6 {
 	struct s6log	 log;
 };
 
+/* --- s6.c --------------------------------------------------------------- */
+
+/* Somebody else's start or stop is to hold for its next supervisor, too. */
+void		 s6_agree(struct instance *);
+
 /* --- s6scan.c: one scan directory and all that is in it ---------------- */
 
 struct scan {

@@ -144,6 +144,7 @@ static void
 asked(void *arg, const struct command_result *r)
 {
 	struct s6	*x = arg;
+	struct instance	*i = x->i;
 	struct sighting	 s;
 	int		 slot, again = x->again;
 
@@ -173,8 +174,10 @@ asked(void *arg, const struct command_result *r)
 	/* Its supervisor is still to come. */
 	if (!s.known && x->starting)
 		return;
-	/* Last: it may be the end of x. */
-	service_observed(x->i, &s);
+	/* It may be the end of x. */
+	service_observed(i, &s);
+	if (i->backend == &s6_backend)
+		s6_agree(i);
 }
 
 /* Ask for that one.  0, or -1: it cannot be asked. */

@@ -9,8 +9,14 @@
 void	 s6record_write(const char *, const char *);
 /* It is in none any more. */
 void	 s6record_drop(const char *);
+/* Take it out of its open scan directory of that path, its record with it.
+ * 0, or -1 (logged). */
+int	 s6record_takeout(int, const char *, const char *);
 /* Take it out of the directory that is recorded, unless that is this one
  * (NULL: whichever).  1, or 0: there is nothing to take out. */
 int	 s6record_withdraw(const char *, const char *);
+/* fn(arg, name) for each slot that is recorded and has no instance; what has
+ * no slot either is done with, unless (1) this is only a look. */
+void	 s6record_strays(int, void (*)(void *, const char *), void *);
 
 #endif

@@ -73,6 +73,7 @@ struct publication {
 	const char		*mark;
 	struct owner		 owner;
 	int			 down;	/* if nobody supervises it */
+	int			 hold;	/* down where it is made */
 	int			 dry;
 };
 enum published slot_publish(int, const struct publication *, char *);
@@ -89,5 +90,12 @@ int	 slot_ismine(int, const char *, const char *);
 int	 slot_withdraw(int, const char *, void (*)(void *), void *);
 /* Remove what was left behind by a daemon that was killed. */
 void	 slot_sweep(int);
+/* 1 something of a slot of that name, wherever it was, still runs and is
+ * being taken out, and done(arg) of the last who asked follows when it does
+ * not any more, or had to be given up; else 0. */
+int	 slot_await(const char *, void (*)(void *), void *);
+/* 1 something of that name is being taken out, for nobody so far: done(arg)
+ * as of slot_withdraw(); else 0. */
+int	 slot_leaves(const char *, void (*)(void *), void *);
 
 #endif

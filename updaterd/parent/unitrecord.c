@@ -141,6 +141,28 @@ each(int dir, void (*fn)(void *, const char *), void *arg)
 	closedir(d);
 }
 
+struct strays {
+	void		(*fn)(void *, const char *);
+	void		*arg;
+};
+
+static void
+is_stray(void *arg, const char *instance)
+{
+	struct strays	*s = arg;
+
+	if (instance_find(instance) == NULL)
+		s->fn(s->arg, instance);
+}
+
+void
+unitrecord_strays(void (*fn)(void *, const char *), void *arg)
+{
+	struct strays	 s = { fn, arg };
+
+	unitrecord_list(NULL, is_stray, &s);
+}
+
 void
 unitrecord_list(const struct service_conf *conf,
     void (*fn)(void *, const char *), void *arg)

@@ -12,9 +12,11 @@
  *	remove
  *
  * A daemon that is killed in between leaves the dot-name: slot_sweep() goes
- * on from there.
+ * on from there.  Until nothing of it is left whoever starts the same service
+ * anew has to wait: slot_await().
  */
 #include <sys/types.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 
 #include <dirent.h>
@@ -37,8 +39,11 @@
 #define KILL_MS		30000	/* then the service is killed */
 #define GIVE_UP_MS	60000	/* then it is left to slot_sweep() */
 #define NAMES_MAX	16	/* of one that died that often */
+#define REMOVE_MS	1000	/* between attempts to remove it */
+#define REMOVE_TRIES	5
 
 struct withdrawal {
+	TAILQ_ENTRY(withdrawal)	 entry;
 	int		 scan;		/* ours */
 	int		 slot;		/* likewise */
 	char		 dead[sizeof(SCANDIR_DEAD) + UPD_INSTANCE_SIZE + 4];
@@ -46,13 +51,33 @@ struct withdrawal {
 	uint32_t	 wait_ms;
 	uint64_t	 begin;		/* monotonic ms */
 	int		 killed;
-	void		(*done)(void *);
+	int		 tries;		/* to remove it */
+	void		(*done)(void *);	/* all gone; or NULL */
 	void		*arg;
+	void		(*ended)(void *);	/* slot_await(); or NULL */
+	void		*ended_arg;
 };
+static TAILQ_HEAD(, withdrawal) withdrawals =
+    TAILQ_HEAD_INITIALIZER(withdrawals);
+
+static void	 look(int, short, void *);
+
+/* Whoever waits for it may start it anew. */
+static void
+tell_ended(struct withdrawal *w)
+{
+	void	(*ended)(void *) = w->ended;
+
+	w->ended = NULL;
+	if (ended != NULL)
+		ended(w->ended_arg);
+}
 
 static void
 finish(struct withdrawal *w)
 {
+	TAILQ_REMOVE(&withdrawals, w, entry);
+	tell_ended(w);
 	if (w->done != NULL)
 		w->done(w->arg);
 	close(w->scan);
@@ -68,14 +93,28 @@ remove_work(void *arg, struct task_result *r)
 	tree_remove(w->scan, w->dead, r);
 }
 
+/* Later, or never: it does no harm under its dot-name. */
+static void
+remove_failed(struct withdrawal *w, const char *text)
+{
+	struct timeval	 tv = { REMOVE_MS / 1000, 0 };
+
+	log_warnx("remove %s: %s", w->dead, text);
+	if (++w->tries < REMOVE_TRIES)
+		evtimer_add(&w->ev, &tv);
+	else
+		finish(w);
+}
+
 static void
 removed(void *arg, const struct task_result *r)
 {
 	struct withdrawal	*w = arg;
 
 	if (r->error != UPD_OK)
-		log_warnx("remove %s: %s", w->dead, r->text);
-	finish(w);
+		remove_failed(w, r->text);
+	else
+		finish(w);
 }
 
 static void
@@ -86,12 +125,11 @@ look(int fd, short what, void *arg)
 	uint64_t		 gone = time_mono_ms() - w->begin;
 
 	if (slot_isdead(w->slot)) {
+		tell_ended(w);
 		/* It may be large: its owner could write there. */
 		if (task_start("withdraw", remove_work, w, &w->scan, 1,
-		    removed, w) == NULL) {
-			log_warn("remove %s", w->dead);
-			finish(w);
-		}
+		    removed, w) == NULL)
+			remove_failed(w, strerror(errno));
 		return;
 	}
 	if (gone > GIVE_UP_MS) {
@@ -129,7 +167,34 @@ begin(int scan, int slot, const char *dead, void (*done)(void *), void *arg)
 	w->arg = arg;
 	evtimer_set(&w->ev, look, w);
 	evtimer_add(&w->ev, &now);
+	TAILQ_INSERT_TAIL(&withdrawals, w, entry);
 	return 0;
+}
+
+/* That directory is being taken down already. */
+static int
+is_begun(int slot)
+{
+	struct withdrawal	*w;
+	struct stat		 a, b;
+
+	if (fstat(slot, &a) == -1)
+		return 0;
+	TAILQ_FOREACH(w, &withdrawals, entry)
+		if (fstat(w->slot, &b) == 0 && a.st_ino == b.st_ino &&
+		    a.st_dev == b.st_dev)
+			return 1;
+	return 0;
+}
+
+/* The service that was there, of a dot-name. */
+static const char *
+dead_name(const char *dead)
+{
+	const char	*p = dead + sizeof(SCANDIR_DEAD) - 1;
+
+	p += strspn(p, "0123456789");
+	return *p == '-' ? p + 1 : "";
 }
 
 /* To a dot-name that is free.  0, or -1 with errno. */
@@ -167,6 +232,50 @@ slot_withdraw(int scan, const char *name, void (*done)(void *), void *arg)
 	return begin(scan, slot, dead, done, arg);
 }
 
+int
+slot_await(const char *name, void (*done)(void *), void *arg)
+{
+	struct withdrawal	*w;
+
+	TAILQ_FOREACH(w, &withdrawals, entry)
+		if (strcmp(dead_name(w->dead), name) == 0 &&
+		    !slot_isdead(w->slot)) {
+			w->ended = done;
+			w->ended_arg = arg;
+			return 1;
+		}
+	return 0;
+}
+
+int
+slot_leaves(const char *name, void (*done)(void *), void *arg)
+{
+	struct withdrawal	*w;
+
+	TAILQ_FOREACH(w, &withdrawals, entry)
+		if (w->done == NULL &&
+		    strcmp(dead_name(w->dead), name) == 0) {
+			w->done = done;
+			w->arg = arg;
+			return 1;
+		}
+	return 0;
+}
+
+/* Go on with one that was begun; its descriptor is taken over. */
+static void
+resume(int scan, int slot, const char *dead)
+{
+	if (is_begun(slot)) {
+		close(slot);
+		return;
+	}
+	(void)slot_control(slot, 0, "d");
+	(void)scandir_rescan(scan, 1);
+	if (begin(scan, slot, dead, NULL, NULL) == -1)
+		log_warn("remove %s", dead);
+}
+
 void
 slot_sweep(int scan)
 {
@@ -189,12 +298,8 @@ slot_sweep(int scan)
 			continue;
 		slot = openat(scan, e->d_name, O_RDONLY | O_DIRECTORY |
 		    O_NOFOLLOW | O_CLOEXEC);
-		if (slot == -1)
-			continue;
-		(void)slot_control(slot, 0, "d");
-		(void)scandir_rescan(scan, 1);
-		if (begin(scan, slot, e->d_name, NULL, NULL) == -1)
-			log_warn("remove %s", e->d_name);
+		if (slot != -1)
+			resume(scan, slot, e->d_name);
 	}
 	closedir(d);
 }

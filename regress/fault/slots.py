@@ -1,0 +1,438 @@
+"""Kill one process of updaterd at one of its system calls while slots and
+profiles come, change and go; start again; check what must hold.  Called by
+slots.sh with the number of points to try, 0: all of them."""
+import os
+import random
+import re
+import subprocess
+import sys
+
+from lab import read
+from slotlab import LOG_MAX, SlotLab, goal, natives
+
+END_S = 12		# seconds for what is done to come to its end
+MORE = 4		# points beyond those of the untouched run
+QUIET_S = 0.1		# after it: the last calls
+EVERY = bool(os.environ.get("FAULT_EVERY"))
+LOCKED = "read,write,sendmsg,recvmsg,openat,openat2,mkdirat,renameat," \
+         "unlinkat,fsync,fchmod"
+A_LINE = b'2026-11-22T01:49:55+0000 profile=old prior_state=None ' \
+         b'action=registered prior_exit=none service=gw release=- ' \
+         b'backend=s6 boot=00000000 reason="-"\n'
+
+
+class Phase:
+    """prepare() brings the world to where go(lab, watch) begins; that does
+    it, and returns the tracer and the goals of which one must be reached."""
+
+    def __init__(self, title, who, prepare, go, moved=(), then="daemon"):
+        self.title, self.who, self.prepare, self.go = title, who, prepare, go
+        self.moved = set(moved)	# those that may be started again
+        self.then = then	# what comes after: see Run
+        self.ref, self.names = {}, {}	# conf -> how it was, untouched
+
+    def options(self, n, out=None):
+        args = ["-t", self.who, "-n", str(n)]
+        if EVERY:
+            args += ["-a"]
+        elif self.who == "profile":
+            args += ["-f", LOCKED]
+        return args + (["-o", out] if out else [])
+
+
+def serve(lab, g):
+    """A daemon that has reached that goal."""
+    if lab.served == "elsewhere" != g.conf:	# takes a start
+        lab.stop()
+    lab.use(g.conf)
+    for where in {lab.scan, g.scan or lab.scan} - set(lab.svscan):
+        lab.start_svscan(where)
+    if not lab.alive():
+        lab.pid = None
+        why = lab.start()
+        if why:
+            return [why]
+    elif getattr(lab, "served", None) != g.conf:
+        lab.order("reload").wait()
+    lab.served = g.conf
+    return lab.settle(g)
+
+
+def profiles(lab, names):
+    """Exactly these, of gw; new ones want to run."""
+    there = set(os.listdir(lab.home + "/gw"))
+    for n in there - set(names):
+        lab.unprofile(n)
+    for n in set(names) - there:
+        lab.profile("gw", n, "stopped" if n == "c" else "running")
+
+
+def base(names="abc", conf="a"):
+    def prepare(lab):
+        profiles(lab, names)
+        up = [n for n in names if n != "c"]
+        g = goal(up, "c", conf)
+        for n in up:
+            if lab.alive() and getattr(lab, "held", None):
+                lab.order("start", "gw-" + n).wait()
+        lab.held = None
+        wrong = serve(lab, g)
+        # A logger goes with a restart only.
+        logged = [n for n in lab.slots() if os.path.exists(
+            f"{lab.scan}/{n}/log")] if not wrong else ()
+        for n in logged:
+            lab.order("restart", n).wait()
+            if n not in g.up:
+                lab.order("stop", n).wait()
+        return lab.settle(g) if logged else wrong
+    return prepare
+
+
+def until(lab, t, g, **how):
+    """Until that is reached, or somebody was killed."""
+    lab.wait(END_S, lambda: t.poll() is not None or
+             not lab.look(g, ask=False, **how))
+
+
+# --- with a daemon that serves ----------------------------------------
+
+def go_new(lab, watch):
+    g = goal("abd")
+    t = watch()
+    lab.profile("gw", "d", "running")
+    p = lab.order("reconcile")
+    until(lab, t, g)
+    p.wait()
+    return t, [g]
+
+
+def go_gone(lab, watch):
+    g = goal()
+    t = watch()
+    lab.unprofile("d")
+    until(lab, t, g)
+    return t, [g]
+
+
+def go_reload(conf, scan=None):
+    def go(lab, watch):
+        g = goal(conf=conf, scan=scan)
+        for where in {scan or lab.scan} - set(lab.svscan):
+            lab.start_svscan(where)
+        lab.use(conf)
+        t = watch()
+        p = lab.order("reload")
+        lab.served = conf
+        p.wait()
+        until(lab, t, g)
+        return t, [g]
+    return go
+
+
+def go_change(lab, watch):
+    return go_reload("b" if lab.served == "a" else "a")(lab, watch)
+
+
+def go_logger(lab, watch):
+    """A logger comes into a slot that lives: it is made anew."""
+    lab.use("log")
+    lab.order("reload").wait()
+    lab.served = "log"
+    g = goal(conf="log")
+    t = watch()
+    p = lab.order("restart", "gw-a")
+    until(lab, t, g)
+    p.wait()
+    return t, [g]
+
+
+def go_order(word):
+    def go(lab, watch):
+        old, new = goal(), goal("b", "ca")
+        if word == "start":
+            old, new = new, old
+            lab.order("stop", "gw-a").wait()
+            lab.settle(old)
+        t = watch()
+        p = lab.order(word, "gw-a")
+        until(lab, t, new)
+        lab.held = 1
+        return t, [new] if p.wait() == 0 else [new, old]
+    return go
+
+
+def go_owner(lab, watch):
+    """Who owns the slots stops one by s6-svc."""
+    g = goal("b", "ca")
+    t = watch()
+    subprocess.run(["setpriv", "--reuid=_updagent", "--regid=_updagent",
+                    "--clear-groups", "s6-svc", "-d", lab.scan + "/gw-a"],
+                   check=True)
+    until(lab, t, g)
+    lab.held = 1
+    return t, [g]
+
+
+def go_rotate(lab, watch):
+    g = goal()
+    path = lab.home + "/boot.log"
+    with open(path, "wb") as f:
+        f.write(A_LINE * (LOG_MAX // len(A_LINE) + 1))
+    subprocess.run(["chown", "_updagent", path], check=True)
+    t = watch()
+    lab.order("reconcile").wait()
+    until(lab, t, g)
+    lab.wait(END_S, lambda: t.poll() is not None or
+             os.path.getsize(path) < LOG_MAX)
+    return t, [g]
+
+
+# --- at a start --------------------------------------------------------
+
+def go_start(lab, watch):
+    g = goal(conf=lab.served, scan=lab.scan + ".2"
+             if lab.served == "elsewhere" else None)
+    t = lab.launch(trace=watch(None))
+    until(lab, t, g)
+    return t, [g]
+
+
+def stopped(then=None):
+    """All is well, then the daemon ends, and this happens."""
+    def prepare(lab):
+        wrong = base()(lab)
+        lab.stop()
+        if then:
+            then(lab)
+        return wrong
+    return prepare
+
+
+def killed_and(conf, was="a"):
+    """Killed, while all runs, and configured otherwise."""
+    def prepare(lab):
+        wrong = base(conf=was)(lab)
+        lab.kill()
+        away(conf)(lab)
+        return wrong
+    return prepare
+
+
+def away(conf):
+    """While it is away its configuration changes."""
+    def change(lab):
+        if conf == "elsewhere" and lab.scan + ".2" not in lab.svscan:
+            lab.start_svscan(lab.scan + ".2")
+        lab.use(conf)
+        lab.served = conf
+    return change
+
+
+def wiped(lab):
+    lab.stop_svscan()
+    lab.boot()
+
+
+def go_once(lab, watch):
+    t = lab.launch_once(watch(None))
+    lab.pid = None
+    t.wait()
+    return t, [goal(conf=lab.served)]
+
+
+def phases():
+    up = {"gw-a", "gw-b", "gw-d"}
+    plain = base()
+    for who in ("parent", "profile"):
+        yield Phase("a profile comes", who, plain, go_new)
+        yield Phase("a stop", who, plain, go_order("stop"), {"gw-a"})
+        yield Phase("a start", who, plain, go_order("start"), {"gw-a"})
+        yield Phase("the log is rotated", who, plain, go_rotate)
+    for who in ("parent", "task"):
+        yield Phase("a profile goes", who, base("abcd"), go_gone)
+        yield Phase("a logger is wanted", who, plain, go_logger, {"gw-a"})
+        yield Phase("the service goes", who, plain, go_reload("none"), up)
+    yield Phase("slots change", "parent", plain, go_change)
+    yield Phase("its owner stops one", "parent", plain, go_owner, {"gw-a"})
+    yield Phase("from s6 to native", "parent", plain, go_reload("native"),
+                up)
+    yield Phase("from native to s6", "parent", base(conf="native"),
+                go_reload("a"), up)
+    yield Phase("natives start", "parent", stopped(), go_start, natives())
+    yield Phase("all is adopted", "parent", killed_and("a"), go_start)
+    yield Phase("a start after s6, natively", "parent",
+                killed_and("native"), go_start, up)
+    yield Phase("a start after native, under s6", "parent",
+                killed_and("a", "native"), go_start, up)
+    yield Phase("a start in another directory", "parent",
+                killed_and("elsewhere"), go_start, up)
+    yield Phase("a start without the service", "parent", stopped(away("none")),
+                go_start, up | natives())
+    yield Phase("a start with changed slots", "parent", stopped(away("b")),
+                go_start, natives())
+    for who in ("parent", "profile"):
+        yield Phase("updaterd -R at boot", who, stopped(wiped), go_once,
+                    up | natives(), "boot")
+        yield Phase("updaterd -R beside s6-svscan", who, stopped(away("b")),
+                    go_once, natives(), "once")
+
+
+class Run:
+    """One point of a phase, or the untouched run (n 0)."""
+
+    def __init__(self, lab, phase, n, out=None):
+        self.lab, self.phase, self.n, self.out = lab, phase, n, out
+        self.did, self.wrong = None, []
+
+    def watch(self, pid=0):
+        """Options for a start, or the tracer of what runs."""
+        options = self.phase.options(self.n, self.out)
+        return options if pid is None else \
+            self.lab.trace(options, pid=self.lab.pid)
+
+    def whole(self, before):
+        """A slot that was not there, and is, is whole at that instant."""
+        lab, p = self.lab, self.phase
+        ref = p.ref.get(lab.served)
+        for n in lab.slots() - before if ref else ():
+            if n.startswith("."):
+                continue
+            if n not in ref:
+                self.wrong.append(f"in {lab.scan}: {n}")
+                continue
+            found = lab.slot(n)
+            self.wrong += [f"slot {n} is not whole: {x}" for x in ref[n]
+                           if x not in found and x.count("/") == 1
+                           and x not in ("/down", "/event")]
+
+    def revive(self, goals):
+        """The next start; what it must come to."""
+        lab, p = self.lab, self.phase
+        if p.then != "daemon":
+            self.wrong += lab.once()
+            if p.then == "boot":
+                self.wrong += [w for w in self.reach(
+                    goals, live=False, daemon=False)]
+                lab.start_svscan()
+            self.wrong += self.reach(goals, daemon=False)
+        if not lab.alive():
+            lab.pid = None
+            why = lab.start()
+            if why:
+                self.wrong.append(why)
+
+    def reach(self, goals, **how):
+        """One of the goals."""
+        first = None
+        for g in goals[::-1]:
+            wrong = self.lab.settle(g, **how) if g is goals[0] else \
+                self.lab.look(g, **how)
+            if not wrong:
+                self.goal = g
+                return []
+            first = wrong
+        return first
+
+    def same(self, before):
+        """Nobody was restarted that had no reason to be."""
+        now = self.lab.services()
+        self.wrong += [f"{n} was started again" for n in before
+                       if n not in self.phase.moved and
+                       n in self.goal.up and now.get(n) != before[n]]
+
+    def go(self):
+        lab, p = self.lab, self.phase
+        self.wrong += ["before: " + w for w in p.prepare(lab)]
+        before, slots = lab.services(), lab.slots()
+        t, goals = p.go(lab, self.watch)
+        lab.wait(QUIET_S, lambda: t.poll() is not None)
+        self.did = lab.traced(t)
+        if self.did and p.who == "parent" and p.then == "daemon":
+            lab.wait(10, lambda: not lab.alive())
+        self.whole(slots)
+        self.revive(goals)
+        self.goal = goals[0]
+        # With two ways to go there is no one reference.
+        conf = goals[0].conf if len(goals) == 1 else None
+        self.wrong += self.reach(goals, ref=p.ref.get(conf),
+                                 names=p.names.get(conf))
+        self.wrong += lab.twice() + ["s6: " + x for x in lab.said()]
+        self.same(before)
+        if conf and conf not in p.ref and not self.wrong:
+            where = self.goal.scan or lab.scan
+            p.ref[conf] = {n: lab.slot(n, where) for n in lab.slots(where)}
+            p.names[conf] = lab.names()
+        return self
+
+
+def plan_of(lab, chosen, sample, lane, lanes):
+    """The untouched runs: how many points each has."""
+    plan, tests, bad, out = [], 0, 0, lab.t + "/calls"
+    for p in chosen:
+        r = Run(lab, p, 0, out).go()
+        calls = read(out).splitlines()
+        tests += 1
+        print(f"{'not ok' if r.wrong else 'ok'} {tests} - {p.who}, "
+              f"{p.title}: {len(calls)} points, untouched", flush=True)
+        for w in r.wrong:
+            print("#   " + w[:180], flush=True)
+        bad += len(r.wrong)
+        last = len(calls) + (0 if sample else MORE)
+        plan += [(p, i) for i in range(1, last + 1) if i % lanes == lane]
+    return plan, tests, bad
+
+
+def main():
+    lab = SlotLab()
+    sample = int(sys.argv[1])
+    only = sys.argv[2] if len(sys.argv) > 2 else None
+    lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
+    lab.use("none")
+    lab.served = "none"
+    lab.start_svscan()
+    if lab.start() is not None or not lab.wait(END_S, lambda: lab.order(
+            "update", "default", lab.t + "/r1.tgz").wait() == 0):
+        print("Bail out! the daemon does not start, or takes no release")
+        return 1
+    dice = random.Random(int(os.environ.get("SEED", "1")))
+    chosen = [p for p in phases()
+              if not only or re.search(only, f"{p.who} {p.title}")]
+    if sample:		# a point takes a second, a phase two
+        sample = max(1, sample // 3)
+        chosen = dice.sample(chosen, min(len(chosen), max(1, sample // 3)))
+    plan, tests, violations = plan_of(lab, chosen, sample, lane, lanes)
+    if sample:
+        plan = dice.sample(plan, min(sample, len(plan)))
+        plan.sort(key=lambda x: chosen.index(x[0]))
+    bad, counted, missed = {}, {}, 0
+    for p, n in plan:
+        r = Run(lab, p, n)
+        try:
+            r.go()
+        except RuntimeError as e:
+            r.wrong.append(str(e))
+        if r.did:
+            counted[p] = counted.get(p, 0) + 1
+        else:
+            missed += 1
+        if r.wrong:
+            violations += 1
+            bad[p] = bad.get(p, 0) + 1
+            print(f"# {p.who}, {p.title}, at {n} ({r.did}):")
+            for w in r.wrong[:8]:
+                print("#   " + w[:180], flush=True)
+    for p in dict.fromkeys(p for p, _ in plan):
+        tests += 1
+        print(f"{'not ok' if p in bad else 'ok'} {tests} - {p.who}, "
+              f"{p.title}: killed at {counted.get(p, 0)} points, "
+              f"{bad.get(p, 0)} violations")
+    print(f"# kill points tried: {sum(counted.values())}, violations: "
+          f"{violations}, not reached: {missed}")
+    print(f"1..{tests}")
+    lab.stop()
+    lab.stop_svscan()
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
