@@ -1,5 +1,5 @@
 #!/bin/sh
-# Build drive.c, the parent's part of some tests, as $DRIVE.
+# Build drive.c and pipeline.c, the parent's part of some tests, as $DRIVE.
 set -eu
 cd "$(dirname "$0")/../.."
 : "${CC:=cc}"
@@ -10,7 +10,8 @@ if [ -z "${TEST_CFLAGS:-}" ]; then
 	TEST_LIBS=$(pkg-config --libs $pkgs)
 fi
 # shellcheck disable=SC2086
-$CC $TEST_CFLAGS -o "$DRIVE" regress/archive/drive.c \
+$CC $TEST_CFLAGS -Iregress/archive -o "$DRIVE" \
+    regress/archive/drive.c regress/archive/pipeline.c \
     common/error.c common/imsgev.c common/log.c common/proto.c \
     common/relkey.c common/util.c $(ls common/compat/imsg.c 2>/dev/null) \
     updaterd/proc.c ${TEST_LIBS:-}
