@@ -148,7 +148,7 @@ static const struct call calls[] = {
 	{ __NR_fchdir,		F, { { 0 } } },
 	{ __NR_inotify_init1,	F, { { 0 } } },
 	{ __NR_inotify_add_watch, F, { { 0 } } },
-	{ __NR_unlinkat,	G, { { 0 } } },
+	{ __NR_unlinkat,	G, { IS(2, 0) } },
 #ifdef __NR_renameat
 	{ __NR_renameat,	G, { { 0 } } },
 #endif

@@ -289,6 +289,40 @@ def profiles():
     ]))
 
 
+def supervisors():
+    at = " @4000000" "06b0121cd35a4e900 "
+    svstat = ["true true true 4711 -1 -1" + at + "12",
+              "true true false 2 -1 -1" + at + "0",
+              "false true false -1 78 -1" + at + "3",
+              "false false false -1 -1 9" + at + "99999",
+              "true true true 1 -1 -1" + at + "12",
+              "true maybe true 7 -1 -1" + at + "12",
+              "false false false 0 256 -1 @" + "f" * 24 + " 1",
+              "false false false -1 0 -1 @00 -1", "s6-svstat: fatal: x"]
+    up = ("Id=agent.service\nLoadState=loaded\nActiveState=active\n"
+          "SubState=running\nResult=success\nMainPID=4711\nNRestarts=0\n"
+          "ExecMainCode=0\nExecMainStatus=0\n"
+          "ExecMainStartTimestampMonotonic=12345678\n"
+          "ExecMainExitTimestampMonotonic=0\n"
+          "ActiveExitTimestampMonotonic=0\nSlice=system.slice\n"
+          "FragmentPath=/etc/systemd/system/agent.service\n"
+          "NeedDaemonReload=no\nJob=\nRestart=always\n"
+          "InvocationID=0123456789abcdef0123456789abcdef\n")
+    down = up.replace("=active", "=failed").replace("=4711", "=0").replace(
+        "MainCode=0", "MainCode=1").replace("MainStatus=0", "MainStatus=78")
+    few = ("Id=x.service\nLoadState=not-found\nActiveState=inactive\n"
+           "SubState=dead\n")
+    units = [up, down, few, up + "\n" + down + "\n" + few,
+             up.replace("Job=", "Job=42"), up.replace("=4711", "=1"),
+             up.replace("=4711", "=-1"), up.replace("=4711", "=99999999999"),
+             up + "Id=y.service\n", up.replace("always", "on-failure"),
+             up.replace("MainCode=0", "MainCode=3"), few + "What=1\n",
+             few[:30], few.replace("dead", "x" * 60), "\n\n", few + "Job\n"]
+    put("supervisor", numbered(
+        [b"\0" + s.encode() + b"\n" for s in svstat] +
+        [b"\1" + u.encode() for u in units]))
+
+
 # --- messages ---------------------------------------------------------------
 
 def imsg(kind, payload=b"", mark=False, length=None):
@@ -378,6 +412,40 @@ def senders():
     put("children", numbered(seeds))
 
 
+def rosters():
+    def found(name, skip=0, state=5, desired=2, stale=1, stamp=7):
+        return struct.pack("=IIIIq", skip, state, desired, stale, stamp) + \
+            name + b"\0"
+
+    fit, fd = 2, 1
+    scan = record("PROFILE_FOUND", fit, found(b"default")) + \
+        record("PROFILE_FOUND", fit, found(b"coder")) + \
+        record("PROFILE_FOUND", fit, found(b"x.y", 2, 0, 0, 0, 0)) + \
+        record("PROFILE_WATCH", fit | fd) + \
+        record("PROFILE_SCANNED", fit, struct.pack("=iI", 0, 0))
+    end = record("PROFILE_SYNCED", fit) + \
+        record("PROFILE_DONE", fit, struct.pack("=II", 1, 0) + b"no space\0")
+    ready = record("READY", fit)
+    put("roster", numbered([
+        b"\0" + ready + scan + end, b"\2" + scan + end[4:],
+        b"\1" + ready + end, b"\4" + ready + scan + end,
+        b"\x08" + scan + end, b"\0" + scan + scan, b"\0" + ready * 2,
+        b"\0" + end, b"\0" + scan + end + end,
+        b"\0" + record("PROFILE_FOUND", fit, found(b"b")) +
+        record("PROFILE_FOUND", fit, found(b"a")),
+        b"\0" + record("PROFILE_FOUND", fit, found(b"../etc")),
+        b"\0" + record("PROFILE_FOUND", fit, found(b"a", 9)),
+        b"\0" + record("PROFILE_FOUND", fit, found(b"a", 0, 99)),
+        b"\0" + record("PROFILE_FOUND", fit, found(b"a", 0, 5, 2, 999)),
+        b"\0" + record("PROFILE_FOUND", fit, found(b"a", 0, 5, 2, 1, -1)),
+        b"\0" + record("PROFILE_FOUND", fit, b"a" * 6000),
+        b"\0" + record("PROFILE_WATCH", fit),
+        b"\0" + record("PROFILE_WATCH", fit | fd) * 70,
+        b"\0" + record("PROFILE_SCANNED", fit, struct.pack("=iI", -1, 0)),
+        b"\0" + record("PROFILE_SCANNED", fit, struct.pack("=iI", 2, 1)) +
+        end]))
+
+
 http()
 multipart()
 reply()
@@ -389,5 +457,7 @@ state()
 text()
 hosts()
 profiles()
+supervisors()
 reader()
 senders()
+rosters()
