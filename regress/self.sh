@@ -59,7 +59,7 @@ start_self() {
 			    </dev/null
 			sleep 0.2
 		done &
-		LOOP=$!;;
+		KILL_AT_EXIT="${KILL_AT_EXIT-} $!";;
 	esac
 	wait_for 20 listening || {
 		diag "$(tail -n 30 "$T/log")"
@@ -138,6 +138,9 @@ mk_broken() {
 	runs-itself)	what='exec "$0" "$@"';;
 	no-state)	what="rm -f $T/self/self.state; exit 1";;
 	bad-state)	what="echo junk > $T/self/self.state; exit 1";;
+	takes-control)	what="rm -f $T/updaterd.sock; python3 -c 'import socket
+s = socket.socket(socket.AF_UNIX)
+s.bind(\"$T/updaterd.sock\")'; exit 1";;
 	no-current)	what="rm -f $T/self/current; exit 1";;
 	no-sockets)	what="exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-
 			    $real \"\$@\"";;
@@ -165,6 +168,6 @@ B
 }
 
 KINDS="exit-1 exit-0 segfault library hang stopped busy leaves-child
-    leaves-many runs-itself no-state bad-state no-current no-sockets
-    configuration no-key no-health no-net net-hangs no-probe
+    leaves-many runs-itself no-state bad-state takes-control no-current
+    no-sockets configuration no-key no-health no-net net-hangs no-probe
     probe-hangs"

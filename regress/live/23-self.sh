@@ -138,7 +138,7 @@ try() {		# kind
 for MODE in bare loop; do
 	case ${FULL:+all}$MODE in
 	all*)	kinds=$KINDS;;
-	bare)	kinds="segfault no-health";;
+	bare)	kinds="takes-control no-health";;
 	loop)	kinds="leaves-child bad-state";;
 	esac
 	rm -f "$T/self/self.state"

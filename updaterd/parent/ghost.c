@@ -129,6 +129,11 @@ become_base(void)
 	g.h.chosen = g.h.trial = 0;
 	g.h.watch = -1;
 	g.h.id[0] = '\0';
+	/* Not the control socket: the one that has died may have put another
+	 * in its place, and nobody would find ours any more. */
+	if (g.h.control != -1)
+		close(g.h.control);
+	g.h.control = -1;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	log_notice("start %s", g.h.base);
