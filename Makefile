@@ -192,7 +192,8 @@ check:
 
 fault:
 	@sh regress/deps.sh build check
-	@${MAKE} programs regress/agent/agent ${OS_FAULT}
+	@${MAKE} programs regress/agent/agent regress/self/updaterd \
+	    ${OS_FAULT}
 	@env FULL=1 FAULT_POINTS=0 FAULT_LANES="$${FAULT_LANES:-2}" \
 	    prove -v -e '' regress/fault/*.sh
 

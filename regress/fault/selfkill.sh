@@ -1,0 +1,29 @@
+#!/bin/sh
+# Goal: whatever process of updaterd is killed at whatever system call of a
+# self-update, of its automatic return, or of the start after a host that
+# went down in the middle: the old or the new one runs in the end, complete
+# and asked for nothing, services were not touched, nothing is left behind,
+# the history is true, and what is installed was never written to.
+# usage: selfkill.sh [points [phase]]	0 points: all of them
+#	FAULT_LANES=3 tries three at a time
+. "${0%/*}/lanes"
+lanes "$0" "$@"
+. "${0%/*}/lab"
+. "$HERE/self.sh"
+[ -x "$OTHER" ] && [ -x "$FAULTY" ] ||
+    skip_all "make regress/self/updaterd regress/fault/updaterd first"
+SELF_WITHIN=4s
+PORT=$(free_port) APORT=$(free_port)
+setup_self
+mk_release r1
+mk_self a "$UPDATERD"
+mk_self b "$OTHER"
+for k in segfault hang no-net net-hangs; do
+	mk_broken $k
+done
+printf '#!/bin/sh\n[ "$1" = -V ] && echo updaterd 9 && exit\nexit 1\n' \
+    > "$T/picky.in"
+mk_self picky "$T/picky.in"
+lab_env
+python3 "$HERE/fault/selfkill.py" "${1:-${FAULT_POINTS:-0}}" \
+    ${2+"$2"}
