@@ -64,15 +64,17 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/dump.o updaterd/parent/expand.o \
 		updaterd/parent/expiry.o updaterd/parent/ghost.o \
 		updaterd/parent/guard.o updaterd/parent/handover.o \
-		updaterd/parent/health.o \
-		updaterd/parent/history.o updaterd/parent/instance.o \
+		updaterd/parent/health.o updaterd/parent/herald.o \
+		updaterd/parent/history.o updaterd/parent/inquiry.o \
+		updaterd/parent/instance.o \
 		updaterd/parent/intent.o updaterd/parent/journal.o \
 		updaterd/parent/judge.o \
-		updaterd/parent/launch.o updaterd/parent/listen.o \
+		updaterd/parent/launch.o updaterd/parent/ledger.o \
+		updaterd/parent/listen.o \
 		updaterd/parent/logfile.o \
 		updaterd/parent/lookout.o updaterd/parent/metrics.o \
 		updaterd/parent/native.o updaterd/parent/netconf.o \
-		updaterd/parent/netcount.o \
+		updaterd/parent/netcount.o updaterd/parent/note.o \
 		updaterd/parent/observe.o updaterd/parent/operate.o \
 		updaterd/parent/ops.o \
 		updaterd/parent/parent.o \
@@ -328,7 +330,7 @@ regress/fault/nomem: ${UPDATERD} regress/fault/nomem.c
 # -DSANDBOX_TEST it is compiled once more, the rest is that of the daemon.
 FAULT_TO=	common/compat/sandbox-linux.to common/compat/seccomp-linux.to \
 		regress/fault/attack.to updaterd/parent/children.to \
-		updaterd/parent/health.to updaterd/parent/receive.to \
+		updaterd/parent/inquiry.to updaterd/parent/receive.to \
 		updaterd/proc.to updaterd/sandbox.to
 FAULT_O=	common/compat/imsg.o common/error.o common/proto.o \
 		common/util.o

@@ -81,8 +81,8 @@ status=$(push one)
 wait_for 120 up || diag "not all are up"
 b=$(now_ms)
 diag "$N services: all of them started and healthy after $((b - a)) ms"
-diag "memory of its own: $(((($(rss) - idle_rss) * 1024) / N)) bytes a service that \
-runs, $(rss) kB in all ($idle_rss kB with all of them down)"
+diag "memory of its own: $(((($(rss) - none_rss) * 1024) / N)) bytes a service that \
+runs; $none_rss kB without any, $idle_rss kB with all of them down, $(rss) kB now"
 a=$(now_ms)
 ctl reconcile >/dev/null
 b=$(now_ms)

@@ -1,7 +1,7 @@
 /*
  * Health checks of a service: each kind, late, lost, and not at all.
  */
-/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/task.o updaterd/parent/tree.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/parent/walk.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
+/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/herald.o updaterd/parent/inquiry.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/ledger.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/note.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/task.o updaterd/parent/tree.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/parent/walk.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
 /* LIBS: -ljansson */
 #include "service_lab.h"
 
@@ -192,7 +192,7 @@ test_late_ourselves(void **state)
 	told.calls = 0;
 	service_op(i, OP_START, "operator", on_told, NULL);
 	UNTIL(i->state == SERVICE_STARTING);
-	event_del(&i->health.fifo_ev);	/* not heard before its time is over */
+	event_del(&i->health.herald->fifo_ev);	/* not heard before its time is over */
 	UNTIL(told.calls == 1);
 	assert_int_equal(told.error, UPD_OK);
 	operate(i, OP_STOP);

@@ -3,7 +3,7 @@
  * sighting in each state, seen late, twice or not at all.  The supervisor
  * is played; the processes are real.
  */
-/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
+/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/herald.o updaterd/parent/inquiry.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/ledger.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/note.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
 /* LIBS: -ljansson */
 #define LAB_BACKEND	fake_backend
 #include "service_lab.h"
@@ -47,7 +47,7 @@ see(struct instance *i, int up, enum wanted wanted, pid_t pid, int status)
 static void
 see_again(struct instance *i)
 {
-	struct sighting	 s = i->observed.last;
+	struct sighting	 s = i->observed->last;
 
 	service_observed(i, &s);
 }
@@ -196,7 +196,7 @@ begin_up(pid_t *pid)
 	assert_int_equal(i->state, SERVICE_STARTING);
 	assert_int_equal(i->in.pid, *pid);
 	assert_string_equal(i->in.release, "r1");
-	s = i->observed.last;
+	s = i->observed->last;
 	s.ready = 1;
 	service_observed(i, &s);
 	assert_int_equal(i->state, SERVICE_UP);
@@ -428,7 +428,7 @@ test_nobody(void **state)
 	lab_pass(30);
 	assert_int_equal(fake.starts, 1);
 	see_again(i);
-	i->observed.last.wanted = WANTED_NOBODY;
+	i->observed->last.wanted = WANTED_NOBODY;
 	see_again(i);
 	UNTIL(fake.starts == 2);
 	assert_int_equal(i->state, SERVICE_STARTING);
@@ -670,7 +670,7 @@ test_update(void **state)
 	pid = spawn();
 	see(i, 1, WANTED_UP, pid, -1);
 	assert_string_equal(i->in.release, "r2");
-	s = i->observed.last;
+	s = i->observed->last;
 	s.ready = 1;
 	service_observed(i, &s);
 	UNTIL(verdicts == 1);

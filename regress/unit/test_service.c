@@ -2,7 +2,7 @@
  * One service: its states, what operators ask, how it is started, how it
  * is stopped, and what is remembered.
  */
-/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/task.o updaterd/parent/tree.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/parent/walk.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
+/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/herald.o updaterd/parent/inquiry.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/ledger.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/note.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/task.o updaterd/parent/tree.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/parent/walk.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
 /* LIBS: -ljansson */
 #include "service_lab.h"
 
@@ -88,7 +88,7 @@ test_surroundings(void **state)
 	    lab_dir);
 	assert_string_equal(lab_read("out"), want);
 	UNTIL(i->state == SERVICE_UP);
-	assert_string_equal(i->health.detail, "up for 1 s");
+	assert_string_equal(note_text(&i->health.detail), "up for 1 s");
 	assert_int_equal(operate(i, OP_STOP), UPD_OK);
 	c->environment.v = NULL;
 	lab_clear();
@@ -106,7 +106,7 @@ test_first_start(void **state)
 	i = lab_configure("s");
 	service_start_wanted(&lab);
 	assert_int_equal(i->state, SERVICE_DOWN);
-	assert_string_equal(i->why, "no release");
+	assert_string_equal(note_text(&i->why), "no release");
 	assert_int_equal(operate(i, OP_START), UPD_ENOTFOUND);
 	assert_string_equal(desired("s"), "running");
 	strlcpy(lab_store.current, "r1", sizeof(lab_store.current));

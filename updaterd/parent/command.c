@@ -282,12 +282,14 @@ command_identity(struct identity *id, const struct command_conf *conf,
 static int
 command_run(struct command *c, const struct command_conf *conf, char *text)
 {
-	const char	*own[] = { c->box.open ? NULL : c->box.mark, NULL };
+	char		 mark[CONTAIN_MARK_SIZE];
+	const char	*own[] = { c->box.open ? NULL : mark, NULL };
 	struct identity	 id;
 	struct launch	 l;
 	int		 p[2] = { -1, -1 }, r = -1;
 
 	memset(&l, 0, sizeof(l));
+	contain_mark(&c->box, mark);
 	if (command_identity(&id, conf, text) == -1)
 		goto done;
 	if (pipe2(p, O_CLOEXEC) == -1 || fd_nonblock(p[0]) == -1 ||

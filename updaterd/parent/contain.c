@@ -70,10 +70,23 @@ contain_setup(const char *run_path)
 	}
 }
 
-static const char *
-box_name(const struct contain *c)
+void
+contain_mark(const struct contain *c, char *mark)
 {
-	return c->mark + sizeof(CONTAIN_VAR) - 1;
+	if (c->name != NULL)
+		snprintf(mark, CONTAIN_MARK_SIZE, CONTAIN_VAR "%s.%s", prefix,
+		    c->name);
+	else	/* the dot keeps it apart from every service */
+		snprintf(mark, CONTAIN_MARK_SIZE, CONTAIN_VAR
+		    "%s.command.%d", prefix, c->number);
+}
+
+/* The name of its box, which is in the mark. */
+static const char *
+box_name(const struct contain *c, char *mark)
+{
+	contain_mark(c, mark);
+	return mark + sizeof(CONTAIN_VAR) - 1;
 }
 
 void
@@ -82,18 +95,14 @@ contain_init(struct contain *c, const char *name)
 	memset(c, 0, sizeof(*c));
 	c->box = -1;
 	c->level = CONTAIN_GROUP;
-	snprintf(c->mark, sizeof(c->mark), CONTAIN_VAR "%s.%s", prefix,
-	    name);
+	c->name = name;
 }
 
 void
 contain_initcommand(struct contain *c, int n)
 {
-	char	 name[32];
-
-	/* The dot keeps it apart from every service. */
-	snprintf(name, sizeof(name), "command.%d", n);
-	contain_init(c, name);
+	contain_init(c, NULL);
+	c->number = n;
 }
 
 static enum contain_level
@@ -105,6 +114,16 @@ without_box(void)
 	if (can_sweep == -1)
 		can_sweep = stray_sweep(CONTAIN_VAR, 0, 0) != -1;
 	return can_sweep ? CONTAIN_SUBREAPER : CONTAIN_GROUP;
+}
+
+/* stray_sweep() for what is its own. */
+static int
+sweep(struct contain *c, int sig)
+{
+	char	 mark[CONTAIN_MARK_SIZE];
+
+	contain_mark(c, mark);
+	return stray_sweep(mark, c->pgid, sig);
 }
 
 /*
@@ -132,13 +151,13 @@ take_box(struct contain *c, int box, const char *path)
 void
 contain_prepare(struct contain *c)
 {
-	char	 path[BOX_PATH];
+	char	 path[BOX_PATH], mark[CONTAIN_MARK_SIZE];
 	int	 old = 0;
 
 	if (c->box != -1 || c->open)
 		return;
-	if (take_box(c, box_open(box_name(c), path, sizeof(path), &old),
-	    path)) {
+	if (take_box(c, box_open(box_name(c, mark), path, sizeof(path),
+	    &old), path)) {
 		if (old)
 			c->tainted = 1;
 		return;
@@ -169,10 +188,11 @@ contain_fork(struct contain *c)
 void
 contain_adopt(struct contain *c, pid_t pid)
 {
-	char	 path[BOX_PATH];
+	char	 path[BOX_PATH], mark[CONTAIN_MARK_SIZE];
 
 	c->pgid = getpgid(pid) == pid ? pid : 0;
-	if (take_box(c, box_find(pid, box_name(c), path, sizeof(path)), path))
+	if (take_box(c, box_find(pid, box_name(c, mark), path, sizeof(path)),
+	    path))
 		c->tainted = 1;		/* for all that we know */
 	else
 		c->level = without_box();
@@ -212,7 +232,7 @@ contain_kill(struct contain *c)
 			log_warn("kill all in %s", c->path);
 	}
 	if (c->level == CONTAIN_SUBREAPER)
-		(void)stray_sweep(c->mark, c->pgid, SIGKILL);
+		(void)sweep(c, SIGKILL);
 	if (c->pgid > 1)
 		kill(-c->pgid, SIGKILL);
 }
@@ -231,7 +251,7 @@ contain_empty(struct contain *c)
 		break;
 	case CONTAIN_SUBREAPER:
 		/* Unlike kill(2) it does not count zombies. */
-		n = stray_sweep(c->mark, c->pgid, 0);
+		n = sweep(c, 0);
 		break;
 	default:
 		n = -1;

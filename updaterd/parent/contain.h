@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define CONTAIN_VAR	"UPDATERD_BOX="
+#define CONTAIN_MARK_SIZE 256	/* bytes */
 #define CONTAIN_POLL_MIN 1	/* ms, first wait for what was killed */
 #define CONTAIN_POLL_MAX 50	/* ms */
 
@@ -23,8 +24,8 @@ const char	*contain_levelname(enum contain_level);
 
 struct contain {
 	enum contain_level level;
-	char	 mark[256];	/* CONTAIN_VAR + name of the box; belongs
-				 * into the environment of the process */
+	const char *name;	/* not ours; NULL: one of our commands */
+	int	 number;	/* of the command */
 	char	*path;		/* of the box, NULL none */
 	int	 box;		/* its directory, or -1 */
 	int	 tainted;	/* it was killed: not fit for a birth */
@@ -36,10 +37,13 @@ struct contain {
 /* Names differ between daemons with different run directories.  Kills
  * the commands that a daemon before us left behind. */
 void	 contain_setup(const char *);
-/* For a thing of that name; opens nothing yet. */
+/* For a thing of that name, which stays the caller's; opens nothing yet. */
 void	 contain_init(struct contain *, const char *);
 /* The same for one of our commands: its number, from 0. */
 void	 contain_initcommand(struct contain *, int);
+/* CONTAIN_VAR and the name of the box, in CONTAIN_MARK_SIZE bytes: it
+ * belongs into the environment of the process. */
+void	 contain_mark(const struct contain *, char *);
 /* Get the best containment there is.  Never fails; harmless if done. */
 void	 contain_prepare(struct contain *);
 /* fork(2) into it; in the child 0, it must call setsid(2).  -1: errno. */

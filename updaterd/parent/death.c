@@ -41,7 +41,8 @@ backoff_delay(uint32_t *fails, uint64_t up, uint32_t first, uint32_t max)
 void
 death_known(struct instance *i)
 {
-	waiters_tell(i, WAIT_START, UPD_EUNHEALTHY, i->why);
+	waiters_tell(i, WAIT_START, UPD_EUNHEALTHY,
+	    note_text(&i->why));
 	if (i->verdict != VERDICT_NONE)
 		i->verdict = VERDICT_FAILED;
 	agent_settle(i->agent);

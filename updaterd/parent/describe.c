@@ -49,7 +49,7 @@ health_json(const struct instance *i)
 	return json_pack("{s:s, s:o, s:o}",
 	    "kind", health_name(i->conf->health.kind),
 	    "healthy", h->healthy == -1 ? json_null() :
-	    json_boolean(h->healthy), "detail", text_or_null(h->detail));
+	    json_boolean(h->healthy), "detail", text_or_null(note_text(&h->detail)));
 }
 
 static json_t *
@@ -84,7 +84,7 @@ instance_json(const struct instance *i)
 	json_object_set_new(o, "last_exit", text_or_null(in->exit_text));
 	json_object_set_new(o, "last_exit_at", iso(in->exit_at));
 	json_object_set_new(o, "health", health_json(i));
-	json_object_set_new(o, "why", text_or_null(i->why));
+	json_object_set_new(o, "why", text_or_null(note_text(&i->why)));
 	json_object_set_new(o, "log", text_or_null(i->capture.file.path));
 	json_object_set_new(o, "restart_in_ms",
 	    evtimer_pending(&i->delay_ev, NULL) ?

@@ -132,11 +132,11 @@ guard_died(struct instance *i)
 		return;
 	if (i->state == SERVICE_FAILED) {
 		snprintf(text, sizeof(text), "%.200s, which is permanent",
-		    i->why);
+		    note_text(&i->why));
 		over(i->agent->guard, i, text);
 	} else if (++i->losses >= DEATHS_MAX) {
 		snprintf(text, sizeof(text), "died %u times: %.200s",
-		    i->losses, i->why);
+		    i->losses, note_text(&i->why));
 		over(i->agent->guard, i, text);
 	}
 }
@@ -150,6 +150,6 @@ guard_checked(struct instance *i)
 	    i->health.healthy == 1)
 		return;
 	snprintf(text, sizeof(text), "is not healthy: %.250s",
-	    i->health.detail);
+	    note_text(&i->health.detail));
 	over(i->agent->guard, i, text);
 }

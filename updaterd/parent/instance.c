@@ -7,15 +7,12 @@
  * configuration that names it again before that takes it back, whichever
  * agent it is of, so that it never runs twice.
  *
- * State files are written a moment after a change: many changes make one
- * write, and the fsync never falls into the downtime of an update.  What a
- * daemon that is killed in that moment has not written is in the pid file
- * (native.c).
+ * There may be thousands: what most do not need most of the time is not in
+ * the struct, but made when it is needed.
  */
 #include <sys/types.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,18 +24,7 @@
 #include "log.h"
 #include "util.h"
 
-#define WRITE_MS	100	/* from a change to the state file */
-#define WRITE_RETRY_MS	10000	/* after it could not be written */
-
 struct all_instances all_instances = TAILQ_HEAD_INITIALIZER(all_instances);
-
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
 
 /* --- the configuration ------------------------------------------------ */
 
@@ -150,111 +136,6 @@ take_conf(struct instance *i, struct agent *a, const struct service_conf *c)
 	expansion_free(&x);
 }
 
-/* --- the state file --------------------------------------------------- */
-
-int
-instance_write(struct instance *i)
-{
-	strlcpy(i->in.state, service_statename(i->state),
-	    sizeof(i->in.state));
-	if (intent_write(service_getenv()->statefd, i->name, &i->in) == -1)
-		return -1;
-	i->dirty = 0;
-	evtimer_del(&i->write_ev);
-	if (service_getenv()->changed != NULL)
-		service_getenv()->changed(i);
-	return 0;
-}
-
-static void
-write_timer(int fd, short what, void *arg)
-{
-	struct instance	*i = arg;
-
-	if (!i->dirty || i->agent == NULL)
-		return;
-	if (agent_isheld(i->agent))
-		timer(&i->write_ev, WRITE_MS);
-	else if (instance_write(i) == -1) {
-		log_warn("write state of %s", i->name);
-		timer(&i->write_ev, WRITE_RETRY_MS);
-	}
-}
-
-void
-instance_dirty(struct instance *i)
-{
-	i->dirty = 1;
-	if (!evtimer_pending(&i->write_ev, NULL))
-		timer(&i->write_ev, WRITE_MS);
-	if (service_getenv()->changed != NULL)
-		service_getenv()->changed(i);
-}
-
-/* It is not to be believed: nobody knows what was wanted. */
-static void
-set_aside(struct instance *i, const char *why)
-{
-	char	 file[UPD_INSTANCE_SIZE + 8], bad[UPD_INSTANCE_SIZE + 12];
-	int	 statefd = service_getenv()->statefd;
-
-	log_warnx("read state of %s: %s; %s, the file is kept as "
-	    "%s.json.bad", i->name, why, i->in.desired ? "its profile wants "
-	    "it running" : "it stays down until it is started by hand",
-	    i->name);
-	snprintf(file, sizeof(file), "%s.json", i->name);
-	snprintf(bad, sizeof(bad), "%s.json.bad", i->name);
-	if (renameat(statefd, file, statefd, bad) == -1)
-		log_warn("keep %s", file);
-}
-
-static void
-take_wish(struct instance *i, const struct wish *w)
-{
-	i->in.desired = w->desired;
-	i->in.desired_at = w->at;
-	strlcpy(i->in.desired_by, w->by, sizeof(i->in.desired_by));
-	i->dirty = 1;
-}
-
-/* What the file says, or what holds without one. */
-static void
-read_state(struct instance *i, const struct word *word)
-{
-	struct wish	 wish;
-	char		 why[UPD_TEXT_SIZE];
-	int		 r;
-
-	r = intent_read(service_getenv()->statefd, i->name, &i->in, why);
-	i->prior = plan_prior(r, &i->in, 0);
-	if (plan_wish(r, &i->in, word, i->conf->profiles == NULL,
-	    time_real_us(), &wish)) {
-		if (r == 1)
-			log_notice("take what the profile of %s wants: %s",
-			    i->name, wish.desired ? "running" : "stopped");
-		take_wish(i, &wish);
-	}
-	if (r == -1)
-		set_aside(i, why);
-}
-
-int
-instance_import(struct instance *i, const struct word *word)
-{
-	struct wish	 wish;
-
-	if (!plan_wish(1, &i->in, word, 0, time_real_us(), &wish))
-		return 0;
-	log_notice("take what the profile of %s wants: %s", i->name,
-	    wish.desired ? "running" : "stopped");
-	take_wish(i, &wish);
-	if (instance_write(i) == -1) {
-		log_warn("write state of %s", i->name);
-		instance_dirty(i);
-	}
-	return 1;
-}
-
 /* --- beginning -------------------------------------------------------- */
 
 /* It was running when the file was written, and is not any more. */
@@ -295,7 +176,7 @@ taken_over(struct instance *i)
 	i->state = strcmp(i->in.state,
 	    service_statename(SERVICE_UP)) == 0 ? SERVICE_UP :
 	    SERVICE_STARTING;
-	strlcpy(i->why, "taken over", sizeof(i->why));
+	note_const(&i->why, "taken over");
 	log_info("take over %s: pid %d, release %s", i->name, (int)i->in.pid,
 	    i->in.release);
 	/* Ready is said only once. */
@@ -303,8 +184,8 @@ taken_over(struct instance *i)
 	    i->conf->health.kind == HEALTH_NOTIFY) {
 		health_clear(i);
 		i->health.healthy = 1;
-		strlcpy(i->health.detail, "was ready before it was taken "
-		    "over", sizeof(i->health.detail));
+		note_const(&i->health.detail, "was ready before it was taken "
+		    "over");
 		return;
 	}
 	health_begin(i);
@@ -337,7 +218,7 @@ instance_attach(struct instance *i)
 	case ATTACH_LEFTOVERS:
 		log_warnx("kill what is left of %s", i->name);
 		i->state = SERVICE_STOPPING;
-		strlcpy(i->why, "its leader has gone", sizeof(i->why));
+		note_const(&i->why, "its leader has gone");
 		break;
 	default:
 		i->drained = 1;
@@ -348,23 +229,21 @@ instance_attach(struct instance *i)
 		note_loss(i, boot);
 	i->in.running = 0;
 	i->in.pid = 0;
-	if (i->in.exit_text[0] != '\0' && i->why[0] == '\0')
-		strlcpy(i->why, i->in.exit_text, sizeof(i->why));
+	if (i->in.exit_text[0] != '\0' && note_text(&i->why)[0] == '\0')
+		note_set(&i->why, i->in.exit_text);
 }
-
-static void	 instance_gone(int, short, void *);
 
 static void
 instance_free(struct instance *i)
 {
-	evtimer_del(&i->write_ev);
 	evtimer_del(&i->delay_ev);
-	evtimer_del(&i->gone_ev);
 	health_clear(i);
 	observe_end(i);
+	free(i->observed);
 	capture_free(&i->capture);
 	TAILQ_REMOVE(&all_instances, i, all);
-	free(i->home);
+	note_clear(&i->why);
+	free(i->seat);
 	free(i);
 }
 
@@ -384,19 +263,23 @@ instance_move(struct instance *i)
 			i->again = 1;
 		return;
 	}
+	if (to->foreign && observe_init(i) == -1) {
+		log_warnx("move %s from %s to %s: out of memory", i->name,
+		    i->backend->name, to->name);
+		return;
+	}
 	log_notice("move %s from %s to %s", i->name, i->backend->name,
 	    to->name);
 	evtimer_del(&i->delay_ev);
 	i->backend->forget(i);
 	observe_end(i);
-	observe_init(i);
 	i->backend = to;
-	i->why[0] = '\0';
+	note_clear(&i->why);
 	instance_attach(i);
 	if (was == SERVICE_BACKOFF && i->in.desired &&
 	    service_start(i, "moved", text) == -1)
-		strlcpy(i->why, text, sizeof(i->why));
-	instance_dirty(i);
+		note_set(&i->why, text);
+	ledger_note(i);
 }
 
 /* NULL: out of memory. */
@@ -404,21 +287,20 @@ static struct instance *
 instance_new(const char *name)
 {
 	struct instance	*i;
+	size_t		 len = strlen(name) + 1;
 
-	if ((i = calloc(1, sizeof(*i))) == NULL)
+	if ((i = calloc(1, sizeof(*i) + len)) == NULL)
 		return NULL;
 	if (capture_init(&i->capture) == -1) {
 		free(i);
 		return NULL;
 	}
+	i->name = memcpy(i + 1, name, len);
+	i->service = i->profile = "";
 	TAILQ_INIT(&i->waiters);
 	TAILQ_INSERT_TAIL(&all_instances, i, all);
-	strlcpy(i->name, name, sizeof(i->name));
-	evtimer_set(&i->write_ev, write_timer, i);
 	evtimer_set(&i->delay_ev, service_delayed, i);
-	evtimer_set(&i->gone_ev, instance_gone, i);
 	health_init(i);
-	observe_init(i);
 	i->backend = &native_backend;
 	i->since = time_real_us();
 	return i;
@@ -429,14 +311,20 @@ static int
 take_seat(struct instance *i, const struct service_conf *c,
     const struct seat *s)
 {
-	char	*home = NULL;
+	const char	*home = s->home != NULL ? s->home : "";
+	size_t		 sl = strlen(c->name) + 1;
+	size_t		 pl = strlen(s->profile) + 1, hl = strlen(home) + 1;
+	char		*p;
 
-	if (s->home != NULL && (home = strdup(s->home)) == NULL)
+	if ((p = malloc(sl + pl + hl)) == NULL)
 		return -1;
-	free(i->home);
-	i->home = home;
-	strlcpy(i->service, c->name, sizeof(i->service));
-	strlcpy(i->profile, s->profile, sizeof(i->profile));
+	i->service = memcpy(p, c->name, sl);
+	i->profile = memcpy(p + sl, s->profile, pl);
+	i->home = memcpy(p + sl + pl, home, hl);
+	if (s->home == NULL)
+		i->home = NULL;
+	free(i->seat);		/* not before: s may be of it */
+	i->seat = p;
 	return 0;
 }
 
@@ -444,52 +332,67 @@ static struct instance *
 instance_make(struct agent *a, const struct service_conf *c,
     const struct seat *s)
 {
-	struct instance	*i;
+	const struct backend	*to = backend_of(c->supervisor);
+	struct instance		*i;
 
 	if ((i = instance_new(s->name)) == NULL)
 		return NULL;
-	if (take_seat(i, c, s) == -1) {
+	if (take_seat(i, c, s) == -1 || (to->foreign &&
+	    observe_init(i) == -1)) {
 		instance_free(i);
 		return NULL;
 	}
 	/* What it ran by itself it has to end by itself. */
-	i->backend = native_hasrun(s->name) ? &native_backend :
-	    backend_of(c->supervisor);
+	i->backend = native_hasrun(s->name) ? &native_backend : to;
 	backend_moved(i);
 	take_conf(i, a, c);
-	read_state(i, s->word);
+	ledger_read(i, s->word);
 	instance_attach(i);
 	instance_move(i);
 	if (i->state == SERVICE_DOWN && backend_ismoving(i)) {
 		i->state = SERVICE_STOPPING;
 		i->drained = 0;
-		strlcpy(i->why, "ends under its last supervisor",
-		    sizeof(i->why));
+		note_const(&i->why, "ends under its last supervisor");
 	}
 	if (i->dirty)
-		instance_dirty(i);
+		ledger_note(i);
 	return i;
 }
 
 /* --- the end ---------------------------------------------------------- */
 
 static void
-instance_gone(int fd, short what, void *arg)
+instance_gone(struct instance *i)
 {
-	struct instance	*i = arg;
-
 	log_info("forget %s: no longer configured", i->name);
 	i->backend->forget(i);
-	if (!i->keep_intent && intent_remove(service_getenv()->statefd, i->name) == -1)
+	if (!i->keep_intent &&
+	    intent_remove(service_getenv()->statefd, i->name) == -1)
 		log_warn("remove state of %s", i->name);
 	instance_free(i);
+}
+
+static void
+all_gone(int fd, short what, void *arg)
+{
+	struct instance	*i, *next;
+
+	TAILQ_FOREACH_SAFE(i, &all_instances, all, next)
+		if (i->leaving)
+			instance_gone(i);
 }
 
 void
 instance_leave(struct instance *i)
 {
+	static struct event	 ev;
+	struct timeval		 at_once = { 0, 0 };
+
+	i->leaving = 1;
+	if (!evtimer_initialized(&ev))
+		evtimer_set(&ev, all_gone, NULL);
 	/* Whoever got us here may still look at it. */
-	timer(&i->gone_ev, 0);
+	evtimer_add(&ev, &at_once);
 }
 
 void
@@ -500,7 +403,7 @@ instance_dismiss(struct instance *i)
 	TAILQ_REMOVE(&a->instances, i, entry);
 	health_clear(i);
 	waiters_tell(i, WAIT_START, UPD_EBUSY, "no longer configured");
-	if (i->keep_intent && i->dirty && instance_write(i) == -1)
+	if (i->keep_intent && i->dirty && ledger_write(i) == -1)
 		log_warn("write state of %s", i->name);
 	i->agent = NULL;
 	i->conf = NULL;
@@ -582,7 +485,7 @@ instance_place(struct agent *a, const struct service_conf *c,
 	left = i->agent == NULL;
 	if (!left)
 		TAILQ_REMOVE(&i->agent->instances, i, entry);
-	evtimer_del(&i->gone_ev);
+	i->leaving = 0;
 	TAILQ_INSERT_TAIL(&a->instances, i, entry);
 	if (take_seat(i, c, s) == -1)
 		log_warnx("configure %s: out of memory", i->name);
@@ -590,7 +493,7 @@ instance_place(struct agent *a, const struct service_conf *c,
 	take_conf(i, a, c);
 	instance_move(i);
 	if (left) {
-		instance_dirty(i);
+		ledger_note(i);
 		/* The delay that it left in is no longer running. */
 		service_delayed(-1, 0, i);
 	}

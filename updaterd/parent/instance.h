@@ -17,6 +17,7 @@
 #include "contain.h"
 #include "intent.h"
 #include "logfile.h"
+#include "note.h"
 #include "observe.h"
 #include "parent.h"
 #include "plan.h"
@@ -105,12 +106,11 @@ int				 backend_ismoving(struct instance *);
 struct native {
 	struct contain	 box;
 	int		 dirfd;		/* <run>/<instance>, or -1 */
-	int		 errfd;		/* of launch_start(), or -1 */
-	struct event	 err_ev;
+	struct birth	*birth;		/* its exec is not known yet */
 	char		*failure;	/* of the exec, malloced, or NULL */
-	struct event	 grace_ev;	/* until KILL */
-	struct event	 poll_ev;	/* until empty */
-	uint32_t	 poll_ms;
+	struct event	 stop_ev;	/* until KILL, or the next look */
+	uint64_t	 kill_at;	/* monotonic ms; 0: not to be killed */
+	uint32_t	 poll_ms;	/* until the next look */
 	int		 leader;	/* runs, or is not yet collected */
 	int		 draining;	/* service_gone() is owed */
 	int		 kill;		/* the grace is over */
@@ -123,7 +123,7 @@ struct native {
 struct health {
 	int		 pending;	/* a check goes on */
 	int		 healthy;	/* 1, 0, -1 not known */
-	char		 detail[UPD_TEXT_SIZE];
+	struct note	 detail;
 	uint32_t	 status;	/* HTTP, or 0 */
 	uint32_t	 attempts;
 	uint64_t	 elapsed_ms;
@@ -140,11 +140,16 @@ struct health {
 	uint32_t	 graces;	/* that it was given */
 	struct event	 timer;
 	struct command	*command;	/* exec */
-	int		 fifo;		/* notify: descriptor 3 of it, or -1 */
+	struct herald	*herald;	/* notify; NULL: not heard */
+};
+
+/* What a service says by itself is heard there (notify.c). */
+struct herald {
+	int		 fifo;		/* descriptor 3 of it, or -1 */
 	struct event	 fifo_ev;
-	int		 sock;		/* notify: its socket, or -1 */
+	int		 sock;		/* its socket, or -1 */
 	struct event	 sock_ev;
-	uid_t		 uid;		/* notify: who may say so */
+	uid_t		 uid;		/* who may say so */
 };
 
 /* --- profiles -------------------------------------------------------- */
@@ -190,10 +195,11 @@ TAILQ_HEAD(waiters, waiter);
 struct instance {
 	TAILQ_ENTRY(instance)	 entry;		/* in the agent's list */
 	TAILQ_ENTRY(instance)	 all;
-	char			 name[UPD_INSTANCE_SIZE];
-	char			 service[UPD_NAME_SIZE];
-	char			 profile[UPD_INSTANCE_SIZE];	/* "" none */
-	char			*home;		/* %h; NULL: has none */
+	const char		*name;		/* behind the struct */
+	const char		*service;
+	const char		*profile;	/* "" none */
+	const char		*home;		/* %h; NULL: has none */
+	char			*seat;		/* holds these three */
 	struct agent		*agent;		/* NULL: leaving */
 	const struct service_conf *conf;	/* NULL: leaving */
 	const struct backend	*backend;
@@ -202,7 +208,7 @@ struct instance {
 
 	enum service_state	 state;
 	int64_t			 since;		/* wall, of the state */
-	char			 why[UPD_TEXT_SIZE];	/* of the state */
+	struct note		 why;		/* of the state */
 	int			 again;		/* start it once it is down */
 	struct waiters		 waiters;
 
@@ -215,7 +221,6 @@ struct instance {
 
 	struct intent		 in;		/* what is in its file */
 	int			 dirty;		/* ... and should be */
-	struct event		 write_ev;
 
 	uint64_t		 started;	/* monotonic ms */
 	uint32_t		 fails;		/* deaths in a row, for delay */
@@ -227,13 +232,13 @@ struct instance {
 	uint32_t		 losses;	/* deaths in this probation */
 	struct event		 delay_ev;
 
-	struct event		 gone_ev;	/* leaving, and down: free it */
+	int			 leaving;	/* and down: free it */
 
 	enum verdict		 verdict;
 	struct health		 health;
 	struct capture		 capture;
 	struct native		 native;
-	struct observed		 observed;	/* foreign */
+	struct observed		*observed;	/* foreign; else NULL */
 	void			*priv;		/* a foreign backend's own */
 };
 TAILQ_HEAD(all_instances, instance);
@@ -291,10 +296,6 @@ void		 waiters_tell(struct instance *, enum wait_kind,
 
 /* instance.c: their lives */
 extern struct all_instances	 all_instances;
-/* Its state file is behind: write it soon, never in a downtime. */
-void		 instance_dirty(struct instance *);
-/* Write it now, durably.  0, or -1 with errno. */
-int		 instance_write(struct instance *);
 /* Put it under the supervisor that its configuration names: at once if it
  * is down, else it is stopped for that. */
 void		 instance_move(struct instance *);
@@ -316,11 +317,19 @@ struct instance	*instance_place(struct agent *, const struct service_conf *,
 void		 instance_dismiss(struct instance *);
 /* One of which only the state file is left: stop what runs, forget it. */
 void		 instance_orphan(const char *);
-/* Its profile's file says this: take it if it is to be believed.  1 if
- * something else is wanted now. */
-int		 instance_import(struct instance *, const struct word *);
 /* A hash of all that takes effect at the next start only. */
 uint64_t	 instance_confhash(const struct instance *);
+
+/* ledger.c: their state files */
+/* It is behind: write it soon, never in a downtime. */
+void		 ledger_note(struct instance *);
+/* Write it now, durably.  0, or -1 with errno. */
+int		 ledger_write(struct instance *);
+/* At its beginning: what the file says, or what holds without one. */
+void		 ledger_read(struct instance *, const struct word *);
+/* Its profile's file says this: take it if it is to be believed.  1 if
+ * something else is wanted now. */
+int		 ledger_import(struct instance *, const struct word *);
 
 /* seat.c: instances of services with a home */
 /* Their configuration is new: what is there keeps to it until the next
@@ -357,17 +366,19 @@ void		 health_begin(struct instance *);
 void		 health_again(struct instance *);
 /* End such a question without a result. */
 void		 health_letbe(struct instance *);
-/* The supervisor was told by the service that it is ready. */
-void		 health_ready(struct instance *);
 /* End it without a result. */
 void		 health_end(struct instance *);
 /* ... and forget the last one. */
 void		 health_clear(struct instance *);
+
+/* herald.c: health of the kind notify */
+/* The supervisor was told by the service that it is ready. */
+void		 herald_ready(struct instance *);
 /* Make what descriptor 3 and NOTIFY_SOCKET need, for a service of that user:
  * before its start (1), or again for one that runs (0).  The descriptor
  * for the service, or -1 with text (the last argument), and the socket's
  * name ("" none). */
-int		 health_prepare(struct instance *, int, uid_t, gid_t, char *,
+int		 herald_prepare(struct instance *, int, uid_t, gid_t, char *,
 		    size_t, char *);
 
 /* guard.c: what happened to an instance; its state is the new one. */

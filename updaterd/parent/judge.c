@@ -237,7 +237,7 @@ seat_one(struct pass *p, struct ward *w, const char *profile,
 		return;
 	}
 	if (!l->is_new)
-		l->imported = instance_import(i, &word);
+		l->imported = ledger_import(i, &word);
 	if (f != NULL) {
 		i->echoed.state = word.state;
 		i->echoed.desired = word.desired;

@@ -42,15 +42,13 @@
 #define PIDFILE_MAX	256	/* bytes */
 #define UNKILLABLE_MS	30000	/* after KILL: go on without them */
 
+/* From the fork to the exec, or to the failure that comes in its place. */
+struct birth {
+	int		 fd;		/* of launch_start() */
+	struct event	 ev;
+};
+
 static void	 native_poll(struct instance *);
-
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
 
 /* --- the run directory ----------------------------------------------- */
 
@@ -163,10 +161,27 @@ native_done(struct instance *i)
 {
 	struct native	*n = &i->native;
 
-	evtimer_del(&n->grace_ev);
-	evtimer_del(&n->poll_ev);
+	evtimer_del(&n->stop_ev);
+	n->kill_at = 0;
 	n->draining = n->kill = 0;
 	service_gone(i);
+}
+
+/* Come back at the end of the grace, or for the next look if the leader
+ * has ended, whichever is first. */
+static void
+native_wait(struct native *n)
+{
+	struct timeval	 tv;
+	uint64_t	 now = time_mono_ms(), ms = UINT32_MAX;
+
+	if (n->kill_at != 0)
+		ms = n->kill_at > now ? n->kill_at - now : 0;
+	if (!n->leader && n->poll_ms < ms)
+		ms = n->poll_ms;
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	evtimer_add(&n->stop_ev, &tv);
 }
 
 /* Look if anything is left; kill again and look later if so. */
@@ -188,16 +203,10 @@ native_poll(struct instance *i)
 	}
 	if (n->kill)
 		contain_kill(&n->box);
-	timer(&n->poll_ev, n->poll_ms);
+	native_wait(n);
 	n->poll_ms *= 2;
 	if (n->poll_ms > CONTAIN_POLL_MAX)
 		n->poll_ms = CONTAIN_POLL_MAX;
-}
-
-static void
-native_pollev(int fd, short what, void *arg)
-{
-	native_poll(arg);
 }
 
 static void
@@ -206,6 +215,7 @@ native_kill(struct instance *i)
 	struct native	*n = &i->native;
 
 	n->kill = 1;
+	n->kill_at = 0;
 	n->killed_at = time_mono_ms();
 	n->poll_ms = CONTAIN_POLL_MIN;
 	contain_kill(&n->box);
@@ -216,12 +226,17 @@ native_kill(struct instance *i)
 }
 
 static void
-native_grace(int fd, short what, void *arg)
+native_stopev(int fd, short what, void *arg)
 {
 	struct instance	*i = arg;
+	struct native	*n = &i->native;
 
-	log_notice("kill %s: not stopped within %u ms", i->name, i->stop_ms);
-	native_kill(i);
+	if (n->kill_at != 0 && time_mono_ms() >= n->kill_at) {
+		log_notice("kill %s: not stopped within %u ms", i->name,
+		    i->stop_ms);
+		native_kill(i);
+	} else if (n->leader && n->kill_at != 0)
+		native_wait(n);		/* the loop's clock is coarse */
 	native_poll(i);
 }
 
@@ -239,7 +254,8 @@ native_stop(struct instance *i)
 	}
 	contain_signal(&n->box, i->in.pid, start, i->stop_signal);
 	contain_signal(&n->box, i->in.pid, start, SIGCONT);
-	timer(&n->grace_ev, i->stop_ms);
+	n->kill_at = time_mono_ms() + i->stop_ms;
+	native_wait(n);
 }
 
 static void
@@ -262,18 +278,21 @@ native_sweep(struct instance *i)
 }
 
 static void
-close_errfd(struct native *n)
+birth_end(struct native *n)
 {
-	if (n->errfd == -1)
+	struct birth	*b = n->birth;
+
+	if (b == NULL)
 		return;
-	event_del(&n->err_ev);
-	close(n->errfd);
-	n->errfd = -1;
+	event_del(&b->ev);
+	close(b->fd);
+	free(b);
+	n->birth = NULL;
 }
 
 /* The exec has closed the pipe, or has failed: its exit will tell. */
 static void
-native_errfd(int fd, short what, void *arg)
+native_born(int fd, short what, void *arg)
 {
 	struct instance	*i = arg;
 	char		 text[UPD_TEXT_SIZE];
@@ -287,7 +306,17 @@ native_errfd(int fd, short what, void *arg)
 	free(i->native.failure);
 	/* Without memory for it its exit code has to do. */
 	i->native.failure = r == 1 ? strdup(text) : NULL;
-	close_errfd(&i->native);
+	birth_end(&i->native);
+}
+
+static void
+birth_begin(struct instance *i, struct birth *b, int fd)
+{
+	b->fd = fd;
+	event_set(&b->ev, fd, EV_READ | EV_PERSIST, native_born, i);
+	i->native.birth = b;
+	if (event_add(&b->ev, NULL) == -1)
+		log_warnx("watch start of %s: out of memory", i->name);
 }
 
 static void
@@ -301,9 +330,9 @@ native_exited(void *arg, pid_t pid, int status)
 		pidwatch_del(n->watch);
 	n->watch = NULL;
 	/* It says so before it exits: nothing is missed here. */
-	if (n->errfd != -1)
-		native_errfd(n->errfd, EV_READ, i);
-	close_errfd(n);
+	if (n->birth != NULL)
+		native_born(n->birth->fd, EV_READ, i);
+	birth_end(n);
 	if (n->dirfd != -1)
 		unlinkat(n->dirfd, "pid", 0);
 	pidfile_set(i, 0);
@@ -337,13 +366,15 @@ static char **
 make_environ(struct instance *i, const struct identity *id,
     const struct args *environment, int notify, const char *sockname)
 {
+	char		 mark[CONTAIN_MARK_SIZE];
 	char		 name[UPD_INSTANCE_SIZE + 32];
 	char		 sock[512];
 	const char	*own[5];
 	int		 n = 0;
 
 	/* The mark first: a sweep reads only so much of an environment. */
-	own[n++] = i->native.box.mark;
+	contain_mark(&i->native.box, mark);
+	own[n++] = mark;
 	snprintf(name, sizeof(name), "UPDATERD_INSTANCE=%s", i->name);
 	own[n++] = name;
 	if (notify != -1)
@@ -371,7 +402,8 @@ open_release(const struct store *s, char *base, size_t size)
 
 /* It is our child now. */
 static int
-native_started(struct instance *i, pid_t pid, int errfd, char *text)
+native_started(struct instance *i, pid_t pid, struct birth *b, int errfd,
+    char *text)
 {
 	struct native	*n = &i->native;
 
@@ -379,8 +411,7 @@ native_started(struct instance *i, pid_t pid, int errfd, char *text)
 	n->kill = n->draining = 0;
 	free(n->failure);
 	n->failure = NULL;
-	n->errfd = errfd;
-	event_set(&n->err_ev, errfd, EV_READ | EV_PERSIST, native_errfd, i);
+	birth_begin(i, b, errfd);
 	i->in.running = 1;
 	i->in.pid = pid;
 	i->in.start_time = pid_starttime(pid);
@@ -397,8 +428,6 @@ native_started(struct instance *i, pid_t pid, int errfd, char *text)
 		n->leader = 0;
 		return -1;
 	}
-	if (event_add(&n->err_ev, NULL) == -1)
-		log_warnx("watch start of %s: out of memory", i->name);
 	return 0;
 }
 
@@ -409,6 +438,7 @@ native_start(struct instance *i, char *text)
 	struct expansion		 x;
 	struct identity			 id;
 	struct launch			 l;
+	struct birth			*b = NULL;
 	char				 base[PATH_MAX], sock[128] = "";
 	pid_t				 pid = -1;
 	int				 errfd;
@@ -427,11 +457,12 @@ native_start(struct instance *i, char *text)
 	}
 	l.out = open_output(i);
 	if (conf->health.kind == HEALTH_NOTIFY && (l.notify =
-	    health_prepare(i, 1, id.uid, id.gid, sock, sizeof(sock),
+	    herald_prepare(i, 1, id.uid, id.gid, sock, sizeof(sock),
 	    text)) == -1)
 		goto done;
+	/* What could fail after the fork is made before it. */
 	if ((l.env = make_environ(i, &id, &x.environment, l.notify,
-	    sock)) == NULL) {
+	    sock)) == NULL || (b = calloc(1, sizeof(*b))) == NULL) {
 		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
 		goto done;
 	}
@@ -454,7 +485,11 @@ native_start(struct instance *i, char *text)
 	environ_free(l.env);
 	expansion_free(&x);
 	identity_free(&id);
-	return pid == -1 ? -1 : native_started(i, pid, errfd, text);
+	if (pid == -1) {
+		free(b);
+		return -1;
+	}
+	return native_started(i, pid, b, errfd, text);
 }
 
 /* --- what was there before us ---------------------------------------- */
@@ -498,10 +533,9 @@ native_attach(struct instance *i)
 	char		 sock[128], text[UPD_TEXT_SIZE];
 	int		 fd;
 
-	n->dirfd = n->errfd = -1;
+	n->dirfd = -1;
 	contain_init(&n->box, i->name);
-	evtimer_set(&n->grace_ev, native_grace, i);
-	evtimer_set(&n->poll_ev, native_pollev, i);
+	evtimer_set(&n->stop_ev, native_stopev, i);
 	if (native_rundir(i) == -1)
 		log_warn("open run directory of %s", i->name);
 	pidfile_set(i, 0);
@@ -517,7 +551,7 @@ native_attach(struct instance *i)
 			fd = -1;
 			if (identity_lookup(&id, i->conf->user,
 			    i->conf->group, NULL, text) == 0)
-				fd = health_prepare(i, 0, id.uid, id.gid,
+				fd = herald_prepare(i, 0, id.uid, id.gid,
 				    sock, sizeof(sock), text);
 			identity_free(&id);
 			if (fd != -1)
@@ -535,7 +569,7 @@ native_attach(struct instance *i)
 		log_warn("capture output of %s", i->name);
 	n->draining = 1;
 	native_kill(i);
-	timer(&n->poll_ev, n->poll_ms);
+	native_wait(n);
 	return ATTACH_LEFTOVERS;
 }
 
@@ -554,9 +588,8 @@ native_forget(struct instance *i)
 	struct native	*n = &i->native;
 	size_t		 k;
 
-	evtimer_del(&n->grace_ev);
-	evtimer_del(&n->poll_ev);
-	close_errfd(n);
+	evtimer_del(&n->stop_ev);
+	birth_end(n);
 	free(n->failure);
 	n->failure = NULL;
 	if (n->watch != NULL)

@@ -145,8 +145,8 @@ late(int fd, short what, void *arg)
 	char		 text[UPD_TEXT_SIZE];
 
 	observe_answered(i);
-	if (i->observed.last.text[0] != '\0')
-		strlcpy(text, i->observed.last.text, sizeof(text));
+	if (i->observed->last.text[0] != '\0')
+		strlcpy(text, i->observed->last.text, sizeof(text));
 	else
 		snprintf(text, sizeof(text), "%s has not started it within "
 		    "%u s of being told to", i->backend->name,
@@ -159,7 +159,7 @@ ask(struct instance *i)
 {
 	char	 text[UPD_TEXT_SIZE] = "";
 
-	i->observed.asked = ASKED_THERE;
+	i->observed->asked = ASKED_THERE;
 	if (i->backend->start(i, text) == 0)
 		return;
 	observe_answered(i);
@@ -169,7 +169,7 @@ ask(struct instance *i)
 void
 observe_asked(struct instance *i)
 {
-	struct observed	*o = &i->observed;
+	struct observed	*o = i->observed;
 
 	o->asked = ASKED_HERE;
 	timer(&o->late_ev, late_ms(i));
@@ -182,8 +182,10 @@ observe_asked(struct instance *i)
 void
 observe_answered(struct instance *i)
 {
-	i->observed.asked = ASKED_NO;
-	evtimer_del(&i->observed.late_ev);
+	if (i->observed == NULL)
+		return;
+	i->observed->asked = ASKED_NO;
+	evtimer_del(&i->observed->late_ev);
 }
 
 /* --- a stop of somebody else's ----------------------------------------- */
@@ -193,15 +195,15 @@ settle_timer(int fd, short what, void *arg)
 {
 	struct instance	*i = arg;
 
-	i->observed.settling = SETTLE_LOOK;
+	i->observed->settling = SETTLE_LOOK;
 	i->backend->look(i);
 }
 
 static void
 halt(struct instance *i, const struct sighting *s)
 {
-	i->observed.settling = SETTLE_WAIT;
-	timer(&i->observed.settle_ev, SETTLE_MS);
+	i->observed->settling = SETTLE_WAIT;
+	timer(&i->observed->settle_ev, SETTLE_MS);
 	service_halted(i, s->status);
 }
 
@@ -209,7 +211,7 @@ halt(struct instance *i, const struct sighting *s)
 static void
 settle(struct instance *i, const struct sighting *s)
 {
-	struct observed	*o = &i->observed;
+	struct observed	*o = i->observed;
 	int		 wished;
 
 	if (o->settling == SETTLE_NO)
@@ -233,14 +235,14 @@ settle(struct instance *i, const struct sighting *s)
 static int
 has_ended(const struct instance *i, const struct sighting *s, int first)
 {
-	const struct sighting	*last = &i->observed.last;
+	const struct sighting	*last = &i->observed->last;
 
 	if (i->in.running)
 		return !(s->up && s->pid == i->in.pid && is_there(i));
 	if (s->up || first || s->since == 0 || s->since == last->since)
 		return 0;
 	return (i->state == SERVICE_STARTING &&
-	    i->observed.asked == ASKED_THERE) ||
+	    i->observed->asked == ASKED_THERE) ||
 	    (i->state == SERVICE_BACKOFF && i->returns);
 }
 
@@ -319,8 +321,8 @@ runs(struct instance *i, const struct sighting *s, int first)
 		take_process(i, s);
 	if (i->state == SERVICE_UP)
 		return;
-	snprintf(i->why, sizeof(i->why), first ? "runs under %s" :
-	    "started by %s", i->backend->name);
+	note_printf(&i->why, first ? "runs under %s" : "started by %s",
+	    i->backend->name);
 	if (unasked && !leftover && !agent_isheld(i->agent))
 		service_wish(i, 1, i->backend->name);
 	service_runs(i);
@@ -346,11 +348,11 @@ still_down(struct instance *i, const struct sighting *s, int first)
 			halt(i, s);
 		break;
 	case SERVICE_STARTING:
-		if (!first || i->observed.settling != SETTLE_NO)
+		if (!first || i->observed->settling != SETTLE_NO)
 			break;
 		if (was_halted(i, s))
 			halt(i, s);
-		else if (i->observed.asked == ASKED_HERE)
+		else if (i->observed->asked == ASKED_HERE)
 			ask(i);
 		break;
 	case SERVICE_STOPPING:
@@ -380,7 +382,7 @@ still_down(struct instance *i, const struct sighting *s, int first)
 static void
 out_of_sight(struct instance *i, const struct sighting *s)
 {
-	struct observed	*o = &i->observed;
+	struct observed	*o = i->observed;
 
 	if (o->last.known)
 		log_warnx("lose sight of %s: %s", i->name, s->text[0] != '\0' ?
@@ -410,20 +412,20 @@ out_of_sight(struct instance *i, const struct sighting *s)
 static void
 disabled(struct instance *i, const struct sighting *s)
 {
-	i->observed.last = *s;
-	i->observed.any = 1;
+	i->observed->last = *s;
+	i->observed->any = 1;
 	if (s->known && s->up)
 		i->backend->stop(i);
 	if (i->in.running && !is_there(i)) {
 		death_record(i, -1, NULL);
-		instance_dirty(i);
+		ledger_note(i);
 	}
 }
 
 void
 service_observed(struct instance *i, const struct sighting *s)
 {
-	struct observed	*o = &i->observed;
+	struct observed	*o = i->observed;
 	int		 first = !o->met;
 
 	if (i->agent == NULL && service_isdown(i))
@@ -445,7 +447,7 @@ service_observed(struct instance *i, const struct sighting *s)
 	else if (!s->up)
 		still_down(i, s, first);
 	if (s->up && s->ready && i->health.pending)
-		health_ready(i);
+		herald_ready(i);
 	o->last = *s;
 	o->any = o->met = 1;
 	settle(i, s);
@@ -456,7 +458,7 @@ service_observed(struct instance *i, const struct sighting *s)
 void
 observe_drain(struct instance *i)
 {
-	const struct sighting	*s = &i->observed.last;
+	const struct sighting	*s = &i->observed->last;
 
 	/* Else still_down() comes to it. */
 	if (s->known && !s->up && s->wanted != WANTED_UP)
@@ -481,19 +483,43 @@ look_timer(int fd, short what, void *arg)
 	i->backend->look(i);
 }
 
-void
+int
 observe_init(struct instance *i)
 {
-	memset(&i->observed, 0, sizeof(i->observed));
-	evtimer_set(&i->observed.late_ev, late, i);
-	evtimer_set(&i->observed.look_ev, look_timer, i);
-	evtimer_set(&i->observed.settle_ev, settle_timer, i);
+	struct observed	*o = i->observed;
+
+	if (o != NULL)		/* as observe_end() has left it */
+		return 0;
+	if ((o = calloc(1, sizeof(*o))) == NULL)
+		return -1;
+	evtimer_set(&o->late_ev, late, i);
+	evtimer_set(&o->look_ev, look_timer, i);
+	evtimer_set(&o->settle_ev, settle_timer, i);
+	i->observed = o;
+	return 0;
 }
 
+/* Its memory stays the instance's: we may be called from below
+ * service_observed(). */
 void
 observe_end(struct instance *i)
 {
-	evtimer_del(&i->observed.late_ev);
-	evtimer_del(&i->observed.look_ev);
-	evtimer_del(&i->observed.settle_ev);
+	struct observed	*o = i->observed;
+
+	if (o == NULL)
+		return;
+	evtimer_del(&o->late_ev);
+	evtimer_del(&o->look_ev);
+	evtimer_del(&o->settle_ev);
+	o->any = o->met = 0;
+	memset(&o->last, 0, sizeof(o->last));
+	o->asked = ASKED_NO;
+	o->settling = SETTLE_NO;
+}
+
+const struct sighting *
+observe_last(const struct instance *i)
+{
+	return i->observed != NULL && i->observed->any ?
+	    &i->observed->last : NULL;
 }

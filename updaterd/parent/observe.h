@@ -45,7 +45,7 @@ struct sighting {
 					 * executed; else "" */
 };
 
-/* In struct instance. */
+/* Of an instance under a foreign supervisor. */
 struct observed {
 	int		 any;		/* a sighting came */
 	int		 met;		/* ... of one that is known there */
@@ -82,9 +82,12 @@ void		 observe_sweep(struct instance *);
  */
 int		 observe_kill(struct instance *, int);
 
-/* For instance.c: at its beginning and end. */
-void		 observe_init(struct instance *);
+/* For instance.c: before it is under a foreign supervisor, 0 or -1 ENOMEM;
+ * and when it no longer is, harmless if it never was. */
+int		 observe_init(struct instance *);
 void		 observe_end(struct instance *);
+/* The last that was seen, or NULL: nothing yet. */
+const struct sighting *observe_last(const struct instance *);
 /* For service.c: start it, once it is known what became of it before. */
 void		 observe_asked(struct instance *);
 /* The start was answered, or is no longer wanted. */

@@ -62,17 +62,20 @@ dirs_look(struct service_env *senv)
 static int
 is_busy(void)
 {
+	const struct sighting	*s;
 	const struct instance	*i;
 
 	if (pass_count() > 0)
 		return 1;
 	if (time_mono_ms() - since > SETTLE_MS)
 		return 0;
-	TAILQ_FOREACH(i, &all_instances, all)
+	TAILQ_FOREACH(i, &all_instances, all) {
+		s = observe_last(i);
 		if (i->state == SERVICE_STOPPING ||
 		    (i->backend->foreign && i->state == SERVICE_STARTING &&
-		    i->in.pid == 0 && i->observed.last.known))
+		    i->in.pid == 0 && s != NULL && s->known))
 			return 1;
+	}
 	return 0;
 }
 
@@ -89,7 +92,7 @@ settled(int fd, short what, void *arg)
 	if (!dry)
 		TAILQ_FOREACH(i, &all_instances, all)
 			if (i->dirty && i->agent != NULL &&
-			    instance_write(i) == -1)
+			    ledger_write(i) == -1)
 				log_warn("write state of %s", i->name);
 	fflush(stdout);
 	exit(code);

@@ -144,7 +144,7 @@ want(struct instance *i, int running, const char *by, char *text)
 	i->in.desired = running;
 	i->in.desired_at = time_real_us();
 	strlcpy(i->in.desired_by, by, sizeof(i->in.desired_by));
-	if (instance_write(i) == 0)
+	if (ledger_write(i) == 0)
 		return 0;
 	snprintf(text, UPD_TEXT_SIZE, "cannot write what is wanted of %s: "
 	    "%s", i->name, strerror(errno));
@@ -240,16 +240,6 @@ service_waits(void)
 		if (!TAILQ_EMPTY(&i->waiters))
 			return 1;
 	return 0;
-}
-
-void
-service_flush(void)
-{
-	struct instance	*i;
-
-	TAILQ_FOREACH(i, &all_instances, all)
-		if (i->dirty && i->agent != NULL && instance_write(i) == -1)
-			log_warn("write state of %s", i->name);
 }
 
 /* --- the end of the daemon ------------------------------------------- */

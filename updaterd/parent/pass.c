@@ -218,7 +218,7 @@ is_unseen(const struct pass *p)
 	for (k = 0; k < p->n; k++)
 		if (p->lines[k]->i != NULL &&
 		    p->lines[k]->i->backend->foreign &&
-		    !p->lines[k]->i->observed.any)
+		    observe_last(p->lines[k]->i) == NULL)
 			return 1;
 	return 0;
 }

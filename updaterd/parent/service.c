@@ -9,7 +9,7 @@
  *  - An exit in STOPPING was asked for; any other is a death, whatever its
  *    code.  Only codes that the configuration calls permanent park it.
  *  - An operator's intent is in the state file, durably, before the event
- *    is fed in (operate.c).  All else is written later, instance_dirty().
+ *    is fed in (operate.c).  All else is written later, ledger_note().
  *  - A foreign supervisor starts and stops by itself; what it did is fed in
  *    by observe.c, and is no reason to undo it.
  *  - While the verdict of an update is open, a death is its answer and no
@@ -171,6 +171,7 @@ feed(struct instance *i, enum service_event ev)
 	const struct transition	*t = table;
 	const struct transition	*end = table +
 	    sizeof(table) / sizeof(table[0]);
+	const char		*why = note_text(&i->why);
 
 	while (t < end && (t->state != i->state || t->event != ev))
 		t++;
@@ -182,10 +183,10 @@ feed(struct instance *i, enum service_event ev)
 	if (t->next != t->state) {
 		log_info("change %s from %s to %s: %s", i->name,
 		    state_names[t->state], state_names[t->next],
-		    i->why[0] != '\0' ? i->why : event_names[ev]);
+		    why[0] != '\0' ? why : event_names[ev]);
 		i->state = t->next;
 		i->since = time_real_us();
-		instance_dirty(i);
+		ledger_note(i);
 		tell_monitor(i);
 	}
 	if (t->act != NULL)
@@ -219,7 +220,7 @@ launch(struct instance *i)
 	log_info("start %s: pid %d, release %s", i->name, (int)i->in.pid,
 	    i->in.release);
 	health_begin(i);
-	instance_dirty(i);
+	ledger_note(i);
 }
 
 static void
@@ -233,13 +234,14 @@ static void
 checked(struct instance *i)
 {
 	struct health	*h = &i->health;
+	const char	*detail = note_text(&h->detail);
 
-	strlcpy(i->why, h->detail, sizeof(i->why));
+	note_set(&i->why, detail);
 	if (h->healthy == 1)
-		waiters_tell(i, WAIT_START, UPD_OK, h->detail);
+		waiters_tell(i, WAIT_START, UPD_OK, detail);
 	else {
-		log_warnx("find %s not healthy: %s", i->name, h->detail);
-		waiters_tell(i, WAIT_START, UPD_EUNHEALTHY, h->detail);
+		log_warnx("find %s not healthy: %s", i->name, detail);
+		waiters_tell(i, WAIT_START, UPD_EUNHEALTHY, detail);
 	}
 	if (i->verdict != VERDICT_NONE)
 		i->verdict = h->healthy == 1 ? VERDICT_HEALTHY :
@@ -251,10 +253,12 @@ checked(struct instance *i)
 static void
 already_up(struct instance *i)
 {
+	const char	*detail = note_text(&i->health.detail);
+
 	if (i->health.healthy == 0)
-		waiters_tell(i, WAIT_START, UPD_EUNHEALTHY, i->health.detail);
+		waiters_tell(i, WAIT_START, UPD_EUNHEALTHY, detail);
 	else if (!i->health.pending)
-		waiters_tell(i, WAIT_START, UPD_OK, i->health.detail);
+		waiters_tell(i, WAIT_START, UPD_OK, detail);
 }
 
 /* --- stopping -------------------------------------------------------- */
@@ -399,15 +403,14 @@ service_exited(struct instance *i, int status, const char *text)
 {
 	death_record(i, status, text);
 	health_end(i);
-	strlcpy(i->why, i->in.exit_text, sizeof(i->why));
-	instance_dirty(i);
+	note_set(&i->why, i->in.exit_text);
+	ledger_note(i);
 	if (i->in.exit_planned)
 		log_info("stop %s: %s", i->name, i->in.exit_text);
 	else {
 		log_warnx("lose %s: %s", i->name, i->in.exit_text);
 		i->health.healthy = 0;
-		strlcpy(i->health.detail, i->in.exit_text,
-		    sizeof(i->health.detail));
+		note_set(&i->health.detail, i->in.exit_text);
 	}
 	feed(i, death_ispermanent(i) ? EV_PERMANENT : EV_DEATH);
 }
@@ -421,7 +424,7 @@ service_gone(struct instance *i)
 void
 service_checked(struct instance *i)
 {
-	strlcpy(i->why, i->health.detail, sizeof(i->why));
+	note_set(&i->why, note_text(&i->health.detail));
 	feed(i, EV_CHECKED);
 }
 
@@ -437,7 +440,7 @@ runs(struct instance *i)
 	    (int)i->in.pid, i->in.release);
 	health_clear(i);
 	health_begin(i);
-	instance_dirty(i);
+	ledger_note(i);
 }
 
 static void
@@ -471,7 +474,8 @@ halted(struct instance *i)
 	evtimer_del(&i->delay_ev);
 	health_end(i);
 	observe_answered(i);
-	log_notice("find %s stopped outside: %s", i->name, i->why);
+	log_notice("find %s stopped outside: %s", i->name,
+	    note_text(&i->why));
 	waiters_tell(i, WAIT_STOP, UPD_OK, "");
 	death_known(i);
 }
@@ -488,9 +492,9 @@ service_halted(struct instance *i, int status)
 	if (i->in.running)
 		death_record(i, status, NULL);
 	i->in.exit_planned = 1;
-	snprintf(i->why, sizeof(i->why), "stopped by %s, not by us",
+	note_printf(&i->why, "stopped by %s, not by us",
 	    i->backend->name);
-	instance_dirty(i);
+	ledger_note(i);
 	feed(i, EV_HALT);
 }
 
@@ -510,7 +514,7 @@ service_start(struct instance *i, const char *why, char *text)
 		return -1;
 	}
 	if (!i->in.running)
-		strlcpy(i->why, why, sizeof(i->why));
+		note_set(&i->why, why);
 	feed(i, EV_START);
 	return 0;
 }
@@ -520,7 +524,7 @@ service_stop(struct instance *i, const char *why)
 {
 	/* Why it is down already is worth more. */
 	if (!service_isdown(i))
-		strlcpy(i->why, why, sizeof(i->why));
+		note_set(&i->why, why);
 	feed(i, EV_STOP);
 }
 
@@ -528,7 +532,7 @@ void
 service_clear(struct instance *i)
 {
 	if (i->in.failed)
-		instance_dirty(i);
+		ledger_note(i);
 	i->in.failed = 0;
 	i->fails = 0;
 }

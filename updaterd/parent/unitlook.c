@@ -377,7 +377,7 @@ tell_change(struct unit *u, const struct unitstate *st)
 		    (int)i->in.pid, (int)st->pid);
 		i->in.pid = st->pid;
 		i->in.start_time = st->pid != 0 ? pid_starttime(st->pid) : 0;
-		instance_dirty(i);
+		ledger_note(i);
 		return;
 	}
 	sighting_init(&s, st->restarts > u->last.restarts ? WANTED_UP :

@@ -203,8 +203,7 @@ agent_start(struct agent *a, void (*done)(void *, int, json_t *), void *arg)
 		}
 		if (service_start(i, "started by an update", text) == -1) {
 			i->health.healthy = 0;
-			strlcpy(i->health.detail, text,
-			    sizeof(i->health.detail));
+			note_set(&i->health.detail, text);
 			i->verdict = VERDICT_FAILED;
 		}
 	}
@@ -222,7 +221,7 @@ report_entry(const struct instance *i)
 	    "service", i->name,
 	    "optional", i->conf->optional,
 	    "healthy", i->verdict == VERDICT_HEALTHY,
-	    "detail", h->detail,
+	    "detail", note_text(&h->detail),
 	    "status", (json_int_t)h->status,
 	    "attempts", (json_int_t)h->attempts,
 	    "elapsed_ms", (json_int_t)(h->pending ?
@@ -230,7 +229,8 @@ report_entry(const struct instance *i)
 	    "body", h->body != NULL ? h->body : "");
 	/* Only of one that died: the last exit of one that runs is old. */
 	if (o != NULL && i->verdict == VERDICT_FAILED && !i->in.running)
-		json_object_set_new(o, "exit", json_string(i->why));
+		json_object_set_new(o, "exit", 
+		    json_string(note_text(&i->why)));
 	return o;
 }
 
@@ -263,8 +263,8 @@ tell_verdict(struct agent_priv *p, int good)
 			health_end(i);
 			i->health.elapsed_ms = time_mono_ms() -
 			    i->health.begin;
-			strlcpy(i->health.detail, "cut short by the verdict",
-			    sizeof(i->health.detail));
+			note_const(&i->health.detail,
+			    "cut short by the verdict");
 		}
 	o = report(a);
 	p->started = NULL;
@@ -327,7 +327,7 @@ service_start_wanted(struct agent *a)
 		    i->state == SERVICE_BACKOFF)
 			continue;
 		if (service_start(i, "wanted up", text) == -1)
-			strlcpy(i->why, text, sizeof(i->why));
+			note_set(&i->why, text);
 	}
 }
 
