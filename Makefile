@@ -65,7 +65,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/expiry.o updaterd/parent/ghost.o \
 		updaterd/parent/guard.o updaterd/parent/handover.o \
 		updaterd/parent/health.o updaterd/parent/herald.o \
-		updaterd/parent/history.o updaterd/parent/inquiry.o \
+		updaterd/parent/history.o updaterd/parent/identity.o \
+		updaterd/parent/inquiry.o \
 		updaterd/parent/instance.o \
 		updaterd/parent/intent.o updaterd/parent/journal.o \
 		updaterd/parent/judge.o \

@@ -242,7 +242,7 @@ temp_name(int dirfd, const char *name, char *tmp, size_t size)
 }
 
 int
-file_write(int dirfd, const char *name, const void *data, size_t len,
+file_replace(int dirfd, const char *name, const void *data, size_t len,
     mode_t mode)
 {
 	char	 tmp[NAME_MAX + 1];
@@ -267,7 +267,7 @@ file_write(int dirfd, const char *name, const void *data, size_t len,
 	fd = -1;
 	if (renameat(dirfd, tmp, dirfd, name) == -1)
 		goto fail;
-	return fsync(dirfd);
+	return 0;
  fail:
 	saved = errno;
 	if (fd != -1)
@@ -275,6 +275,15 @@ file_write(int dirfd, const char *name, const void *data, size_t len,
 	unlinkat(dirfd, tmp, 0);
 	errno = saved;
 	return -1;
+}
+
+int
+file_write(int dirfd, const char *name, const void *data, size_t len,
+    mode_t mode)
+{
+	if (file_replace(dirfd, name, data, len, mode) == -1)
+		return -1;
+	return fsync(dirfd);
 }
 
 char *

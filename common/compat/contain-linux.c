@@ -93,15 +93,43 @@ cgroup_mount(char *root, char *point, size_t size)
 	return found ? 0 : -1;
 }
 
+/*
+ * The same, asked once: the list of mounts takes the kernel longer than all
+ * else that a start does here.  It is asked again once the mount point that
+ * was remembered is not the very directory any more.
+ */
+static int
+cgroup_known(const char **root, const char **point)
+{
+	static char	 known_root[PATH_MAX], known_point[PATH_MAX];
+	static dev_t	 dev;
+	static ino_t	 ino;
+	struct stat	 st;
+
+	if (known_point[0] == '\0' || lstat(known_point, &st) == -1 ||
+	    st.st_dev != dev || st.st_ino != ino) {
+		if (cgroup_mount(known_root, known_point,
+		    sizeof(known_root)) == -1 ||
+		    lstat(known_point, &st) == -1) {
+			known_point[0] = '\0';
+			return -1;
+		}
+		dev = st.st_dev;
+		ino = st.st_ino;
+	}
+	*root = known_root;
+	*point = known_point;
+	return 0;
+}
+
 int
 cgroup_path(const char *group, char *path, size_t size)
 {
-	char		 root[PATH_MAX], point[PATH_MAX];
-	const char	*rel = group;
+	const char	*root, *point, *rel = group;
 	size_t		 len;
 	int		 n;
 
-	if (cgroup_mount(root, point, sizeof(root)) == -1)
+	if (cgroup_known(&root, &point) == -1)
 		return -1;
 	len = strlen(root);
 	if (len > 1 && strncmp(group, root, len) == 0 &&
@@ -167,6 +195,28 @@ box_open(const char *name, char *path, size_t size, int *old)
 		*old = 1;
 	}
 	return box_dir(path);
+}
+
+int
+box_reopen(const char *name, char *path, size_t size)
+{
+	size_t	 len;
+	int	 fd;
+
+	if (cgroup_dir("/proc/self/cgroup", path, size) == -1 ||
+	    access(path, W_OK | X_OK) == -1) {
+		errno = ENOSYS;
+		return -1;
+	}
+	len = strlen(path);
+	if ((size_t)snprintf(path + len, size - len, "/%s", name) >=
+	    size - len) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if ((fd = box_dir(path)) == -1 && errno != ENOENT)
+		errno = ENOSYS;
+	return fd;
 }
 
 int

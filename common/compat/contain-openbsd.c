@@ -18,6 +18,13 @@ box_open(const char *name, char *path, size_t size, int *old)
 }
 
 int
+box_reopen(const char *name, char *path, size_t size)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+int
 box_find(pid_t pid, const char *name, char *path, size_t size)
 {
 	errno = ENOSYS;

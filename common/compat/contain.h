@@ -16,6 +16,9 @@
  * cannot be made anew, since something lives in it, is taken as it is, and
  * the flag is set: it may have been killed before. */
 int	 box_open(const char *, char *, size_t, int *);
+/* The box of that name, if it was made before.  -1 with errno; ENOENT: there
+ * is none, and one could be made. */
+int	 box_reopen(const char *, char *, size_t);
 /* The box of that name in which the process already is; else likewise. */
 int	 box_find(pid_t, const char *, char *, size_t);
 /* fork(2), the child being born inside the box, or with 1 moved there, which

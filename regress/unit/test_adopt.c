@@ -2,7 +2,7 @@
  * What is left of a service when its daemon goes and another one comes: in
  * order, by SIGKILL at two moments, with and without the service.
  */
-/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/herald.o updaterd/parent/inquiry.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/ledger.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/note.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/task.o updaterd/parent/tree.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/parent/walk.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
+/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/herald.o updaterd/parent/inquiry.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/identity.o updaterd/parent/launch.o updaterd/parent/ledger.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/note.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/task.o updaterd/parent/tree.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/parent/walk.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
 /* LIBS: -ljansson */
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -45,7 +45,7 @@ first_daemon(const char *dir, const char *way)
 		kill(getpid(), SIGKILL);
 	UNTIL(i->state == SERVICE_UP);
 	if (strcmp(way, "kill") == 0) {
-		UNTIL(!i->dirty);
+		UNTIL(i->ledger == LEDGER_TRUE);
 		kill(getpid(), SIGKILL);
 	}
 	service_shutdown(strcmp(way, "keep") == 0, closed, NULL);
@@ -93,7 +93,7 @@ adopts(const char *way)
 	tail = agent_tail(&lab, 4096);
 	assert_non_null(strstr(tail, "tick\n"));
 	free(tail);
-	UNTIL(!i->dirty);
+	UNTIL(i->ledger == LEDGER_TRUE);
 	/* its death is noticed, and how it died */
 	kill(pid, SIGUSR1);
 	UNTIL(i->in.pid != pid && i->state == SERVICE_UP);
@@ -256,7 +256,7 @@ test_reboot(void **state)
 	service_configure(&lab);
 	i = service_find("s");
 	service_start_wanted(&lab);
-	UNTIL(i->state == SERVICE_UP && !i->dirty);
+	UNTIL(i->state == SERVICE_UP && i->ledger == LEDGER_TRUE);
 	text = strdup(lab_read("state/s.json"));
 	assert_non_null(at = strstr(text, boot_id()));
 	lab_clear();

@@ -2,7 +2,7 @@
  * One-shot commands: their result, what they are given, and that nothing
  * of them is left.
  */
-/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/launch.o updaterd/parent/reap.o updaterd/parent/utf8.o common/util.o common/log.o common/compat/contain-linux.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o */
+/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/identity.o updaterd/parent/launch.o updaterd/parent/reap.o updaterd/parent/utf8.o common/util.o common/log.o common/compat/contain-linux.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o */
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

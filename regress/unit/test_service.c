@@ -2,7 +2,7 @@
  * One service: its states, what operators ask, how it is started, how it
  * is stopped, and what is remembered.
  */
-/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/herald.o updaterd/parent/inquiry.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/launch.o updaterd/parent/ledger.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/note.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/task.o updaterd/parent/tree.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/parent/walk.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
+/* LINK: updaterd/parent/command.o updaterd/parent/contain.o updaterd/parent/death.o updaterd/parent/describe.o updaterd/parent/dump.o updaterd/parent/expand.o updaterd/parent/guard.o updaterd/parent/health.o updaterd/parent/herald.o updaterd/parent/inquiry.o updaterd/parent/instance.o updaterd/parent/intent.o updaterd/parent/identity.o updaterd/parent/launch.o updaterd/parent/ledger.o updaterd/parent/logfile.o updaterd/parent/native.o updaterd/parent/note.o updaterd/parent/observe.o updaterd/parent/operate.o updaterd/parent/reap.o updaterd/parent/service.o updaterd/parent/task.o updaterd/parent/tree.o updaterd/parent/utf8.o updaterd/parent/verdict.o updaterd/parent/walk.o updaterd/config.o updaterd/percent.o updaterd/value.o common/error.o common/log.o common/proto.o common/util.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/compat/contain-linux.o common/compat/imsg.o common/compat/osproc-linux.o common/compat/pidwatch-linux.o updaterd/parent/plan.o updaterd/parent/seat.o common/profile.o */
 /* LIBS: -ljansson */
 #include "service_lab.h"
 
@@ -113,7 +113,7 @@ test_first_start(void **state)
 	service_start_wanted(&lab);
 	UNTIL(i->state == SERVICE_UP);
 	assert_true(lab_exists("run/s/pid"));
-	UNTIL(!i->dirty);
+	UNTIL(i->ledger == LEDGER_TRUE);
 	assert_non_null(strstr(lab_read("state/s.json"),
 	    "\"state\": \"up\""));
 	assert_string_equal(i->in.release, "r1");
@@ -261,7 +261,7 @@ test_exit_codes(void **state)
 	assert_int_equal(i->state, SERVICE_FAILED);
 	service_start_wanted(&lab);
 	assert_int_equal(i->state, SERVICE_FAILED);
-	UNTIL(!i->dirty);
+	UNTIL(i->ledger == LEDGER_TRUE);
 	assert_non_null(strstr(lab_read("state/s.json"), "\"failed\": {"));
 	/* until it is started by hand */
 	lab_script("bin/s", READY STAY);

@@ -41,6 +41,7 @@ _Static_assert(sizeof(level_names) / sizeof(level_names[0]) ==
     CONTAIN__MAX, "a name for each level");
 
 static char	 prefix[32] = "updaterd";
+static int	 boxes;		/* they can be made, as was seen at start */
 
 const char *
 contain_levelname(enum contain_level level)
@@ -65,6 +66,7 @@ contain_setup(const char *run_path)
 	for (i = 0; i < COMMAND_SWEEP; i++) {
 		contain_initcommand(&c, i);
 		contain_prepare(&c);
+		boxes = c.level == CONTAIN_CGROUP;
 		contain_kill(&c);
 		contain_close(&c);
 	}
@@ -163,6 +165,30 @@ contain_prepare(struct contain *c)
 		return;
 	}
 	c->level = without_box();
+}
+
+int
+contain_remains(struct contain *c)
+{
+	char	 path[BOX_PATH], mark[CONTAIN_MARK_SIZE];
+	int	 box;
+
+	if (boxes) {
+		box = box_reopen(box_name(c, mark), path, sizeof(path));
+		if (box == -1 && errno == ENOENT) {
+			/* What it had was in a box: none is made just to
+			 * see that it is empty. */
+			c->level = CONTAIN_CGROUP;
+			return 0;
+		}
+		if (take_box(c, box, path))
+			c->tainted = 1;
+	}
+	contain_prepare(c);
+	if (!contain_empty(c))
+		return 1;
+	contain_close(c);
+	return 0;
 }
 
 pid_t

@@ -46,6 +46,9 @@ void	 contain_initcommand(struct contain *, int);
 void	 contain_mark(const struct contain *, char *);
 /* Get the best containment there is.  Never fails; harmless if done. */
 void	 contain_prepare(struct contain *);
+/* 1 if there may be something left of it, then what contains that is got;
+ * else 0, and there is nothing to close. */
+int	 contain_remains(struct contain *);
 /* fork(2) into it; in the child 0, it must call setsid(2).  -1: errno. */
 pid_t	 contain_fork(struct contain *);
 /* Take over a process that an earlier daemon started. */

@@ -152,7 +152,7 @@ note_loss(struct instance *i, const char *boot)
 	strlcpy(i->in.exit_text, strcmp(boot, boot_id()) == 0 ?
 	    "ended while updaterd was away" : "the host went down",
 	    sizeof(i->in.exit_text));
-	i->dirty = 1;
+	i->ledger = LEDGER_BEHIND;
 }
 
 /* Since when it runs: the record has it by another clock. */
@@ -170,7 +170,7 @@ static void
 taken_over(struct instance *i)
 {
 	if (i->in.running == 0)
-		i->dirty = 1;
+		i->ledger = LEDGER_BEHIND;
 	i->in.running = 1;
 	take_started(i);
 	i->state = strcmp(i->in.state,
@@ -202,7 +202,7 @@ instance_attach(struct instance *i)
 	if (i->in.failed && i->agent->store != NULL &&
 	    strcmp(i->in.failed_release, i->agent->store->current) != 0) {
 		i->in.failed = 0;
-		i->dirty = 1;
+		i->ledger = LEDGER_BEHIND;
 	}
 	switch (i->backend->attach(i)) {
 	case ATTACH_RUNS:
@@ -354,7 +354,7 @@ instance_make(struct agent *a, const struct service_conf *c,
 		i->drained = 0;
 		note_const(&i->why, "ends under its last supervisor");
 	}
-	if (i->dirty)
+	if (i->ledger != LEDGER_TRUE)
 		ledger_note(i);
 	return i;
 }
@@ -403,7 +403,7 @@ instance_dismiss(struct instance *i)
 	TAILQ_REMOVE(&a->instances, i, entry);
 	health_clear(i);
 	waiters_tell(i, WAIT_START, UPD_EBUSY, "no longer configured");
-	if (i->keep_intent && i->dirty && ledger_write(i) == -1)
+	if (i->keep_intent && i->ledger != LEDGER_TRUE && ledger_write(i) == -1)
 		log_warn("write state of %s", i->name);
 	i->agent = NULL;
 	i->conf = NULL;

@@ -177,6 +177,13 @@ enum verdict {
 	VERDICT_FAILED
 };
 
+/* Is what is recorded what is in the file? */
+enum ledger_state {
+	LEDGER_TRUE,
+	LEDGER_BEHIND,		/* to be written soon */
+	LEDGER_FAILED		/* could not be written, tried again later */
+};
+
 enum wait_kind {
 	WAIT_START,
 	WAIT_STOP
@@ -220,7 +227,7 @@ struct instance {
 	struct echoed		 echoed;
 
 	struct intent		 in;		/* what is in its file */
-	int			 dirty;		/* ... and should be */
+	enum ledger_state	 ledger;
 
 	uint64_t		 started;	/* monotonic ms */
 	uint32_t		 fails;		/* deaths in a row, for delay */

@@ -290,7 +290,7 @@ encode(const char *name, const struct intent *in)
 }
 
 int
-intent_write(int dirfd, const char *name, const struct intent *in)
+intent_replace(int dirfd, const char *name, const struct intent *in)
 {
 	char	 file[UPD_INSTANCE_SIZE + 8], *data = NULL;
 	json_t	*o;
@@ -311,9 +311,17 @@ intent_write(int dirfd, const char *name, const struct intent *in)
 	if (len > INTENT_MAX)
 		errno = EFBIG;
 	else
-		r = file_write(dirfd, file, data, len, FILE_MODE);
+		r = file_replace(dirfd, file, data, len, FILE_MODE);
 	free(data);
 	return r;
+}
+
+int
+intent_write(int dirfd, const char *name, const struct intent *in)
+{
+	if (intent_replace(dirfd, name, in) == -1)
+		return -1;
+	return fsync(dirfd);
 }
 
 void

@@ -10,6 +10,7 @@
 #include "../config.h"
 #include "contain.h"
 
+/* identity.c */
 struct identity {
 	uid_t	 uid;
 	gid_t	 gid;
@@ -26,12 +27,17 @@ struct identity {
  */
 int	 identity_lookup(struct identity *, const char *, const char *,
 	    const struct args *, char *);
+/* From here to identity_letgo(), which is within the same turn of the loop,
+ * one that is looked up again and again is asked for once. */
+void	 identity_keep(void);
+void	 identity_letgo(void);
 /* By number, without other groups.  0, or -1 ENOMEM. */
 int	 identity_ids(struct identity *, uid_t, gid_t);
 /* Whoever we are.  Never fails. */
 void	 identity_ours(struct identity *);
 void	 identity_free(struct identity *);
 
+/* launch.c */
 /*
  * An environment: `own` ("NAME=value", NULL-terminated) that nobody can
  * override, then PATH, HOME, USER, LOGNAME, SHELL, then the configured

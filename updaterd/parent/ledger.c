@@ -5,17 +5,22 @@
  * is written a moment after a change: many changes make one write, and the
  * fsync never falls into the downtime of an update.  What a daemon that is
  * killed in that moment has not written is in the pid file (native.c).
+ *
+ * Of a thousand that changed a few are written a turn of the loop, and their
+ * directory is synced once for these.
  */
 #include <sys/types.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "instance.h"
 #include "log.h"
 #include "util.h"
 
+#define SLICE		32	/* files a turn of the loop */
 #define WRITE_MS	100	/* from a change to the state file */
 #define RETRY_MS	10000	/* after it could not be written */
 
@@ -36,70 +41,122 @@ later(uint32_t ms)
 
 /* --- writing --------------------------------------------------------- */
 
-int
-ledger_write(struct instance *i)
+static int
+replace(struct instance *i)
 {
 	strlcpy(i->in.state, service_statename(i->state),
 	    sizeof(i->in.state));
-	if (intent_write(service_getenv()->statefd, i->name, &i->in) == -1)
-		return -1;
-	i->dirty = 0;
+	return intent_replace(service_getenv()->statefd, i->name, &i->in);
+}
+
+static void
+written(struct instance *i)
+{
+	i->ledger = LEDGER_TRUE;
 	if (service_getenv()->changed != NULL)
 		service_getenv()->changed(i);
+}
+
+int
+ledger_write(struct instance *i)
+{
+	if (replace(i) == -1 || fsync(service_getenv()->statefd) == -1)
+		return -1;
+	written(i);
 	return 0;
 }
 
-/* All that are behind; those of an agent that is held only with `held`.
- * How many could not be written. */
-static size_t
-write_all_behind(int held)
+static void
+failed(struct instance *i)
 {
-	struct instance	*i;
-	size_t		 failed = 0;
+	log_warn("write state of %s", i->name);
+	i->ledger = LEDGER_FAILED;
+}
+
+/*
+ * Some of those that are behind; of an agent that is held only with `held`.
+ * 1 there are more, or 0.
+ */
+static int
+write_some(int held)
+{
+	struct instance	*i, *some[SLICE];
+	size_t		 n = 0, k;
+	int		 more = 0, saved;
 
 	TAILQ_FOREACH(i, &all_instances, all) {
-		if (!i->dirty || i->agent == NULL ||
+		if (i->ledger != LEDGER_BEHIND || i->agent == NULL ||
 		    (!held && agent_isheld(i->agent)))
 			continue;
-		if (ledger_write(i) == -1) {
-			log_warn("write state of %s", i->name);
-			failed++;
+		more = n == SLICE;
+		if (more)
+			break;
+		if (replace(i) == -1)
+			failed(i);
+		else
+			some[n++] = i;
+	}
+	if (n > 0 && fsync(service_getenv()->statefd) == -1) {
+		saved = errno;
+		while (n > 0) {
+			errno = saved;
+			failed(some[--n]);
 		}
 	}
-	return failed;
+	for (k = 0; k < n; k++)
+		written(some[k]);
+	return more;
+}
+
+static void
+try_again(void)
+{
+	struct instance	*i;
+
+	TAILQ_FOREACH(i, &all_instances, all)
+		if (i->ledger == LEDGER_FAILED)
+			i->ledger = LEDGER_BEHIND;
 }
 
 static void
 ledger_timer(int fd, short what, void *arg)
 {
 	struct instance	*i;
+	int		 held = 0, bad = 0;
 
-	retrying = write_all_behind(0) > 0;
-	if (retrying) {
-		later(RETRY_MS);
+	if (retrying)
+		try_again();
+	retrying = 0;
+	if (write_some(0)) {
+		later(0);
 		return;
 	}
-	TAILQ_FOREACH(i, &all_instances, all)
-		if (i->dirty && i->agent != NULL) {	/* held */
-			later(WRITE_MS);
-			return;
-		}
+	TAILQ_FOREACH(i, &all_instances, all) {
+		held |= i->ledger == LEDGER_BEHIND && i->agent != NULL;
+		bad |= i->ledger == LEDGER_FAILED && i->agent != NULL;
+	}
+	retrying = bad && !held;
+	if (held)
+		later(WRITE_MS);
+	else if (bad)
+		later(RETRY_MS);
 }
 
 void
 service_flush(void)
 {
-	(void)write_all_behind(1);
+	try_again();
+	while (write_some(1))
+		;
 }
 
 void
 ledger_note(struct instance *i)
 {
-	i->dirty = 1;
+	i->ledger = LEDGER_BEHIND;
 	if (retrying || !evtimer_initialized(&ev) ||
 	    !evtimer_pending(&ev, NULL))
 		later(WRITE_MS);
-	retrying = 0;
 	if (service_getenv()->changed != NULL)
 		service_getenv()->changed(i);
 }
@@ -129,7 +186,7 @@ take_wish(struct instance *i, const struct wish *w)
 	i->in.desired = w->desired;
 	i->in.desired_at = w->at;
 	strlcpy(i->in.desired_by, w->by, sizeof(i->in.desired_by));
-	i->dirty = 1;
+	i->ledger = LEDGER_BEHIND;
 }
 
 void

@@ -560,11 +560,8 @@ native_attach(struct instance *i)
 		return ATTACH_RUNS;
 	}
 	/* No leader, but its children may have been left. */
-	contain_prepare(&n->box);
-	if (contain_empty(&n->box)) {
-		contain_close(&n->box);
+	if (!contain_remains(&n->box))
 		return ATTACH_NONE;
-	}
 	if (n->dirfd != -1 && capture_open(&i->capture, n->dirfd) == -1)
 		log_warn("capture output of %s", i->name);
 	n->draining = 1;

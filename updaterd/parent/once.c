@@ -83,17 +83,13 @@ static void
 settled(int fd, short what, void *arg)
 {
 	struct timeval	 tv = { 0, LOOK_MS * 1000 };
-	struct instance	*i;
 
 	if (is_busy()) {
 		evtimer_add(&ev, &tv);
 		return;
 	}
 	if (!dry)
-		TAILQ_FOREACH(i, &all_instances, all)
-			if (i->dirty && i->agent != NULL &&
-			    ledger_write(i) == -1)
-				log_warn("write state of %s", i->name);
+		service_flush();
 	fflush(stdout);
 	exit(code);
 }

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "instance.h"
+#include "launch.h"
 #include "log.h"
 #include "reconcile.h"
 #include "update.h"
@@ -262,8 +263,10 @@ pass_seat(struct pass *p)
 		pass_give_up(p);
 		return;
 	}
+	identity_keep();
 	TAILQ_FOREACH(w, &p->wards, entry)
 		judge_seat(p, w);
+	identity_letgo();
 	if (p->all)
 		judge_orphans(p);
 	if (!p->dry)

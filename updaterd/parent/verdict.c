@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "instance.h"
+#include "launch.h"
 #include "log.h"
 #include "util.h"
 
@@ -193,6 +194,7 @@ agent_start(struct agent *a, void (*done)(void *, int, json_t *), void *arg)
 	TAILQ_FOREACH(i, &a->instances, entry)
 		i->verdict = instance_iswanted(i) ? VERDICT_OPEN :
 		    VERDICT_NONE;
+	identity_keep();
 	TAILQ_FOREACH_SAFE(i, &a->instances, entry, next) {
 		if (i->verdict == VERDICT_NONE)
 			continue;
@@ -207,6 +209,7 @@ agent_start(struct agent *a, void (*done)(void *, int, json_t *), void *arg)
 			i->verdict = VERDICT_FAILED;
 		}
 	}
+	identity_letgo();
 	agent_settle(a);
 }
 
@@ -320,6 +323,7 @@ service_start_wanted(struct agent *a)
 	char		 text[UPD_TEXT_SIZE];
 
 	agent_unhold(a);
+	identity_keep();
 	TAILQ_FOREACH_SAFE(i, &a->instances, entry, next) {
 		service_unhold(i);
 		/* Parked ones stay so, and a delay is not cut short. */
@@ -329,6 +333,7 @@ service_start_wanted(struct agent *a)
 		if (service_start(i, "wanted up", text) == -1)
 			note_set(&i->why, text);
 	}
+	identity_letgo();
 }
 
 int
