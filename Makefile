@@ -336,7 +336,7 @@ FAULT_TO=	common/compat/sandbox-linux.to common/compat/seccomp-linux.to \
 FAULT_O=	common/compat/imsg.o common/error.o common/proto.o \
 		common/util.o
 LIAR=		regress/fault/liar.c regress/fault/liar_net.c \
-		regress/fault/liar_work.c ${FAULT_O}
+		regress/fault/liar_push.c regress/fault/liar_work.c ${FAULT_O}
 
 regress/fault/updaterd: ${UPDATERD} ${FAULT_TO}
 	@echo "ld $@"
@@ -344,7 +344,7 @@ regress/fault/updaterd: ${UPDATERD} ${FAULT_TO}
 	    " ${FAULT_TO} " in *" $${o%.o}.to "*) ;; *) echo $$o;; esac; \
 	    done` ${ALL_LDFLAGS} ${OS_LIBS}
 
-regress/fault/liar: ${LIAR} regress/fault/liar.h
+regress/fault/liar: ${LIAR} regress/fault/liar.h regress/fault/liar_net.h
 	@echo "cc $@"
 	@${CC} -o $@ ${ALL_CFLAGS} ${LIAR} ${ALL_LDFLAGS} ${OS_LIBS}
 
