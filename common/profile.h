@@ -19,6 +19,7 @@
 #define PROFILE_FILE_SIZE	256	/* NAME_MAX and the NUL */
 #define PROFILE_LINE_SIZE	1024	/* of the reconcile log, no newline */
 #define PROFILE_RUNTIME_MAX	64	/* runtime files of a service */
+#define PROFILE_GROUPS_MAX	256	/* further groups; more are left out */
 #define PROFILE_LOG_MAX		262144	/* bytes, then it becomes .1 */
 #define PROFILE_DEFAULT		"default"	/* its directory is home */
 
@@ -28,6 +29,8 @@
 
 struct msg_profile_start {
 	uint32_t	flags;			/* PROFILE_ */
+	uint32_t	ngroups;
+	uint32_t	groups[PROFILE_GROUPS_MAX];	/* the service's, too */
 	char		service[UPD_NAME_SIZE];
 	char		home[UPD_PATH_SIZE];	/* absolute; "" none */
 	char		profiles[UPD_PATH_SIZE];	/* likewise */

@@ -145,8 +145,9 @@ drop_user(const struct sandbox_opts *o)
 
 	if (o->uid == 0 || o->gid == 0)
 		fatalx("refuse to run %s as root", proc_name(o->proc));
-	if (setgroups(1, &o->gid) == -1)
-		fatal("cannot drop groups");
+	if (o->ngroups > 0 ? setgroups((size_t)o->ngroups, o->groups) == -1 :
+	    setgroups(1, &o->gid) == -1)
+		fatal("cannot set groups");
 	if (setresgid(o->gid, o->gid, o->gid) == -1)
 		fatal("cannot become group %lu", (unsigned long)o->gid);
 	if (setresuid(o->uid, o->uid, o->uid) == -1)

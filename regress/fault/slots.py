@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from lab import read
-from slotlab import LOG_MAX, SlotLab, goal, natives
+from slotlab import LOG_MAX, REST_S, SlotLab, goal, natives
 
 END_S = 12		# seconds for what is done to come to its end
 MORE = 4		# points beyond those of the untouched run
@@ -322,16 +322,17 @@ class Run:
                 self.wrong.append(why)
 
     def reach(self, goals, **how):
-        """One of the goals."""
-        first = None
-        for g in goals[::-1]:
-            wrong = self.lab.settle(g, **how) if g is goals[0] else \
-                self.lab.look(g, **how)
-            if not wrong:
-                self.goal = g
-                return []
-            first = wrong
-        return first
+        """One of the goals, or what is wrong with the first."""
+        wrong = {}
+
+        def reached():
+            for g in goals:
+                wrong[g] = self.lab.look(g, **how)
+                if not wrong[g]:
+                    self.goal = g
+                    return True
+            return False
+        return [] if self.lab.wait(REST_S, reached) else wrong[goals[0]]
 
     def same(self, before):
         """Nobody was restarted that had no reason to be."""
@@ -382,17 +383,24 @@ def plan_of(lab, chosen, sample, lane, lanes):
     return plan, tests, bad
 
 
+def begin(lab):
+    """A daemon with a release, and nothing under s6 yet."""
+    lab.use("none")
+    lab.served = "none"
+    lab.start_svscan()
+    if lab.start() is None and lab.wait(END_S, lambda: lab.order(
+            "update", "default", lab.t + "/r1.tgz").wait() == 0):
+        return True
+    print("Bail out! the daemon does not start, or takes no release")
+    return False
+
+
 def main():
     lab = SlotLab()
     sample = int(sys.argv[1])
     only = sys.argv[2] if len(sys.argv) > 2 else None
     lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
-    lab.use("none")
-    lab.served = "none"
-    lab.start_svscan()
-    if lab.start() is not None or not lab.wait(END_S, lambda: lab.order(
-            "update", "default", lab.t + "/r1.tgz").wait() == 0):
-        print("Bail out! the daemon does not start, or takes no release")
+    if not begin(lab):
         return 1
     dice = random.Random(int(os.environ.get("SEED", "1")))
     chosen = [p for p in phases()

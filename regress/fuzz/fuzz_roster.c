@@ -55,13 +55,14 @@ reap_del(pid_t pid)
 }
 
 int
-user_lookup(const char *name, uid_t *uid, gid_t *gid)
+identity_lookup(struct identity *id, const char *user, const char *group,
+    const struct args *groups, char *text)
 {
 	abort();
 }
 
-int
-group_lookup(const char *name, gid_t *gid)
+void
+identity_free(struct identity *id)
 {
 	abort();
 }

@@ -161,6 +161,32 @@ t "so are symlinks" grep -q 'action=skipped .*symlink: linked' "$T/lines"
 is "$(grep -c 'action=' "$T/lines")" "$(wc -l <"$T/lines")" \
     "every line is a line"
 
+# A directory that is its user's by a further group only.
+C_SERVICES="service \"shared\" {
+		user \"_updagent\"
+		groups { \"games\" }
+		home \"$T/shared\"
+		profiles \"$T/shared/profiles\" marker \"SOUL.md\"
+		reconcile log \"$T/shared/boot.log\"
+		command { \"sleep\" \"1000\" }
+		optional
+	}
+	$C_SERVICES"
+mkdir -p "$T/shared/profiles/one"
+echo '{"shared_state":"running"}' >"$T/shared/profiles/one/shared_state.json"
+: >"$T/shared/profiles/one/SOUL.md"
+chgrp -R games "$T/shared"
+chmod -R 0770 "$T/shared"
+write_conf
+t "reload" ctl reload
+is_up() {
+	[ "$(service state "$1")" = up ]
+}
+t "what a further group of the service's may see is seen" \
+    wait_for 10 is_up shared-one
+t "and written" wait_for 10 grep -q 'profile=one .*action=started' \
+    "$T/shared/boot.log"
+
 # Its processes may stop ours, which have its uid: for so long.
 t "start" ctl start gw-coder
 t "a profile process is confined" test "$(status \

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "launch.h"
 #include "log.h"
 #include "parent.h"
 #include "patience.h"
@@ -311,14 +312,17 @@ send_msg(struct roster *r, uint32_t type, const void *data, size_t len)
 
 static int
 send_start(struct roster *r, const struct service_conf *c,
-    unsigned int flags)
+    const struct identity *id, unsigned int flags)
 {
 	struct msg_profile_start m;
 	struct msg_profile_name	 file;
 	size_t			 i;
+	int			 n;
 
 	memset(&m, 0, sizeof(m));
 	m.flags = flags;
+	for (n = 0; n < id->ngroups && n < PROFILE_GROUPS_MAX; n++)
+		m.groups[m.ngroups++] = (uint32_t)id->groups[n];
 	strlcpy(m.service, c->name, sizeof(m.service));
 	strlcpy(m.home, c->home != NULL ? c->home : "", sizeof(m.home));
 	if (c->profiles != NULL) {
@@ -340,18 +344,15 @@ send_start(struct roster *r, const struct service_conf *c,
 	return imsgev_compose(&r->proc.iev, IMSG_PROFILE_GO, -1, NULL, 0);
 }
 
-struct roster *
-roster_start(const struct service_conf *c, unsigned int flags,
-    const struct roster_calls *calls, void *arg, char *text)
+/* NULL: out of memory. */
+static struct roster *
+roster_new(const struct service_conf *c, unsigned int flags,
+    const struct roster_calls *calls, void *arg)
 {
-	struct proc_args	 args;
-	struct roster		*r;
-	gid_t			 gid;
+	struct roster	*r;
 
-	if ((r = calloc(1, sizeof(*r))) == NULL) {
-		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
+	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return NULL;
-	}
 	strlcpy(r->service, c->name, sizeof(r->service));
 	r->calls = *calls;
 	r->arg = arg;
@@ -359,29 +360,54 @@ roster_start(const struct service_conf *c, unsigned int flags,
 	r->proc.iev.ibuf.fd = -1;
 	farwait_init(&r->watch);
 	evtimer_set(&r->timer, timed_out, r);
+	return r;
+}
+
+/* With the rights that the service has, its further groups included.  0, or
+ * -1: nothing was started. */
+static int
+roster_exec(struct roster *r, const struct service_conf *c,
+    const struct identity *id, unsigned int flags)
+{
+	struct proc_args	 args;
+
 	memset(&args, 0, sizeof(args));
-	if (user_lookup(c->user, &args.uid, &args.gid) == -1 ||
-	    (c->group != NULL && group_lookup(c->group, &gid) == -1)) {
-		snprintf(text, UPD_TEXT_SIZE, "no such user or group: %s",
-		    c->user);
-		free(r);
-		return NULL;
-	}
-	if (c->group != NULL)
-		args.gid = gid;
+	args.uid = id->uid;
+	args.gid = id->gid;
 	args.chroot = "";
 	args.verbose = log_getverbose();
 	args.to_stderr = env->foreground;
-	strlcpy(text, "cannot start its profile process", UPD_TEXT_SIZE);
 	if (proc_start(&r->proc, PROC_PROFILE, &args, recv_msg, dead,
-	    r) == -1) {
-		free(r);
+	    r) == -1)
+		return -1;
+	if (reap_add(r->proc.pid, exited, r) == 0 &&
+	    send_start(r, c, id, flags) == 0)
+		return 0;
+	reap_del(r->proc.pid);
+	proc_kill(&r->proc);
+	return -1;
+}
+
+struct roster *
+roster_start(const struct service_conf *c, unsigned int flags,
+    const struct roster_calls *calls, void *arg, char *text)
+{
+	struct identity	 id;
+	struct roster	*r;
+	int		 ok;
+
+	if ((r = roster_new(c, flags, calls, arg)) == NULL) {
+		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
 		return NULL;
 	}
-	if (reap_add(r->proc.pid, exited, r) == -1 ||
-	    send_start(r, c, flags) == -1) {
-		reap_del(r->proc.pid);
-		proc_kill(&r->proc);
+	ok = identity_lookup(&id, c->user, c->group, &c->groups, text) == 0;
+	if (ok && roster_exec(r, c, &id, flags) == -1) {
+		strlcpy(text, "cannot start its profile process",
+		    UPD_TEXT_SIZE);
+		ok = 0;
+	}
+	identity_free(&id);
+	if (!ok) {
 		free(r);
 		return NULL;
 	}

@@ -62,7 +62,7 @@ order_start(void *arg, struct imsg *imsg)
 	struct msg_profile_start	*s = &l->start;
 
 	if (imsg_get_data(imsg, s, sizeof(*s)) == -1 ||
-	    !PROTO_STR(s->service) || !PROTO_STR(s->home) ||
+	    s->ngroups > PROFILE_GROUPS_MAX || !PROTO_STR(s->service) || !PROTO_STR(s->home) ||
 	    !PROTO_STR(s->profiles) || !PROTO_STR(s->marker) ||
 	    !PROTO_STR(s->log))
 		return -1;
@@ -220,11 +220,17 @@ enter_sandbox(struct lodge *l, const struct proc_args *args)
 {
 	struct sandbox_opts	 opts;
 	struct msg_ready	 ready;
+	gid_t			 groups[PROFILE_GROUPS_MAX];
+	uint32_t		 i;
 
 	memset(&opts, 0, sizeof(opts));
 	opts.proc = PROC_PROFILE;
 	opts.uid = args->uid;
 	opts.gid = args->gid;
+	opts.groups = groups;
+	for (i = 0; i < l->start.ngroups; i++)
+		if (l->start.groups[i] != 0)
+			groups[opts.ngroups++] = (gid_t)l->start.groups[i];
 	opts.chroot_fd = -1;
 	opts.max_fsize = FSIZE_MAX;
 	opts.readonly = (l->start.flags & PROFILE_DRY) != 0;
