@@ -74,7 +74,7 @@ main(int argc, char *argv[])
 {
 	struct config	*conf;
 	const char	*path = CONF_PATH;
-	char		*own[OPTIONS_MAX + 1];
+	char		*own[OPTIONS_MAX + 2];
 	int		 ch, n = 0, foreground = 0, check = 0, verbose = 0;
 	int		 once = 0;
 
@@ -125,7 +125,9 @@ main(int argc, char *argv[])
 		return 2;
 	}
 
-	if (!check && !once) {
+	if (!check || once) {
+		if (once)
+			own[n++] = check ? "-Rn" : "-R";
 		own[n] = NULL;
 		handover_take();
 		handover_options(own, path);
@@ -133,7 +135,10 @@ main(int argc, char *argv[])
 		if (proc_setpath(argv[0]) == -1)
 			err(1, "cannot find my own program, start me by an "
 			    "absolute path");
-		self_boot(path, foreground);
+		if (once)
+			self_once(path);
+		else
+			self_boot(path, foreground);
 	}
 	if ((conf = config_parse(path)) == NULL)
 		return 1;
@@ -148,11 +153,7 @@ main(int argc, char *argv[])
 
 	if (geteuid() != 0)
 		errx(1, "need root privileges");
-	if (once) {
-		if (proc_setpath(argv[0]) == -1)
-			err(1, "cannot find my own program, start me by an "
-			    "absolute path");
+	if (once)
 		parent_once(conf, check, verbose);
-	}
 	parent_main(conf, foreground, verbose);
 }

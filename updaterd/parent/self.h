@@ -107,6 +107,8 @@ int	 self_program(const char *, const char *, char *, size_t);
 /* Before the configuration is read: become the program that shall serve,
  * if that is another one.  Returns in the one that serves. */
 void	 self_boot(const char *, int);
+/* The same for one pass: become what is known to be good; reads only. */
+void	 self_once(const char *);
 /* In a program on trial: go back instead of an exit. */
 void	 self_guard(void);
 /* Take the trial back: links, verdict, history.  0, or -1 (logged). */

@@ -13,6 +13,9 @@
  *
  * Taking a trial back: links, verdict and history first, the state last.
  * Cut off in between it is done again.
+ *
+ * A pass (-R) serves nobody, so it proves nothing: it becomes what is known
+ * to be good, and neither counts nor takes back nor leaves a ghost.
  */
 #include <sys/types.h>
 #include <sys/file.h>
@@ -31,6 +34,7 @@
 #include "log.h"
 #include "parent.h"
 #include "self.h"
+#include "trial.h"
 #include "util.h"
 
 #define LOCK_MS		5000	/* for the last updaterd's to be free */
@@ -117,6 +121,7 @@ self_back(const char *why)
 {
 	struct selfstate	 st;
 	struct handover		 h;
+	struct agent		*a;
 	sigset_t		 all;
 	char			 path[PATH_MAX], id[UPD_ID_SIZE] = "";
 	int			 fd;
@@ -132,6 +137,9 @@ self_back(const char *why)
 	}
 	(void)self_undo(handover.root, why);
 	service_flush();
+	if (env != NULL)
+		TAILQ_FOREACH(a, &env->agents, entry)
+			trial_keep(a);
 	gather(&h);
 	ghost_tell(GHOST_BACK);
 	sdnotify_restore();
@@ -277,5 +285,62 @@ self_boot(const char *path, int foreground)
 	    choose(conf->self_root, conf->self_within_ms); i++)
 		continue;
  done:
+	config_free(conf);
+}
+
+/* --- a pass ------------------------------------------------------------- */
+
+/* What has served well; "" the base. */
+static const char *
+proven(struct store *s, const struct selfstate *st)
+{
+	if (st->to[0] != '\0')
+		return is_good(store_find(s, st->from)) ? st->from : "";
+	switch (selfstate_pick(st, s->current, is_good(store_current(s)),
+	    is_good(store_previous(s)))) {
+	case SELF_CURRENT:
+		return s->current;
+	case SELF_PREVIOUS:
+		return s->previous;
+	default:
+		return "";
+	}
+}
+
+void
+self_once(const char *path)
+{
+	struct selfstate	 st;
+	struct handover		 h = handover;
+	struct config		*conf;
+	struct store		*s = NULL;
+	struct stat		 sb;
+	char			 file[PATH_MAX], text[UPD_TEXT_SIZE];
+
+	if (handover.chosen || geteuid() != 0)
+		return;
+	conf = config_skim(path);
+	/* To open what is not there would make it, and -n makes nothing. */
+	if (conf->self_root == NULL || (size_t)snprintf(file, sizeof(file),
+	    "%s/releases", conf->self_root) >= sizeof(file) ||
+	    stat(file, &sb) == -1)
+		goto done;
+	log_init("updaterd", 1, 0);
+	if ((s = store_open(conf->self_root, DEF_KEEP, text)) == NULL) {
+		log_warnx("reconcile as installed: %s", text);
+		goto done;
+	}
+	(void)selfstate_read(s->rootfd, &st);
+	h.chosen = 1;
+	strlcpy(h.id, proven(s, &st), sizeof(h.id));
+	strlcpy(h.root, s->root, sizeof(h.root));
+	strlcpy(h.base, proc_path(), sizeof(h.base));
+	if (h.id[0] == '\0' ||
+	    self_program(s->root, h.id, file, sizeof(file)) == -1)
+		goto done;
+	(void)handover_exec(file, &h);
+	log_warn("reconcile as installed: start %s", file);
+ done:
+	store_free(s);
 	config_free(conf);
 }

@@ -28,6 +28,7 @@
 #include "log.h"
 #include "parent.h"
 #include "self.h"
+#include "trial.h"
 #include "update.h"
 #include "util.h"
 
@@ -183,6 +184,7 @@ static void
 become(void)
 {
 	struct store	*s = env->self->store;
+	struct agent	*a;
 	struct handover	 h = handover;
 	sigset_t	 all, old;
 	char		 path[PATH_MAX], why[UPD_TEXT_SIZE];
@@ -195,6 +197,8 @@ become(void)
 		return;
 	}
 	service_flush();
+	TAILQ_FOREACH(a, &env->agents, entry)
+		trial_keep(a);
 	h.chosen = h.trial = 1;
 	h.daemon = !env->foreground;
 	h.lock = env->lockfd;

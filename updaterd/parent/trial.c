@@ -4,18 +4,8 @@
  * time, or when it does not keep healthy for its probation.
  *
  * The journal is kept for as long as the trial is open, in its own phase,
- * so that a trial outlives this daemon and the host:
- *
- *  - While the host stays up its monotonic clock decides, which nobody can
- *    set; also over restarts of this daemon.  The wall clock is never
- *    asked.
- *  - After an orderly end and another boot what was left then is left now.
- *  - After any other end of the host what was left is not known, and the
- *    time begins anew, for the master must be able to reach a host that
- *    has just come up; but only OUTAGES_MAX times, or a release that takes
- *    the host down would never be undone.  So a host that cannot be
- *    reached has its old release back after twice the time that it was up
- *    within the trial, at most.
+ * so that a trial outlives this daemon and the host; trialclock.c says what
+ * becomes of its time then.
  *
  * A trial ends in one of these ways, each of which begins by writing or
  * removing the journal: confirmed and its probation passed; superseded by
@@ -36,14 +26,12 @@
 #include "error.h"
 #include "log.h"
 #include "parent.h"
-#include "reap.h"
+#include "self.h"
 #include "trial.h"
+#include "trialclock.h"
 #include "update.h"
 #include "utf8.h"
 #include "util.h"
-
-#define OUTAGES_MAX	1
-#define UNKNOWN_BOOT	"unknown"	/* boot_id() without a system's help */
 
 struct trial {
 	struct agent	*agent;
@@ -57,44 +45,13 @@ struct trial {
 
 static void	 trial_fail(struct trial *, const char *, const char *);
 
-/* --- time ------------------------------------------------------------ */
-
-/* Milliseconds until then, 0 when it is past or no time. */
-static uint32_t
-left_ms(uint64_t at)
-{
-	uint64_t	 now = time_mono_ms();
-
-	return at <= now ? 0 : at - now > UINT32_MAX ? UINT32_MAX :
-	    (uint32_t)(at - now);
-}
-
-/* In seconds, rounded up: 0 is none. */
-static uint32_t
-left_s(uint64_t at)
-{
-	return (uint32_t)(((uint64_t)left_ms(at) + 999) / 1000);
-}
-
 static void
 timer(struct event *ev, uint64_t at)
 {
-	uint32_t	 ms = left_ms(at);
+	uint32_t	 ms = trialclock_leftms(at);
 	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
 
 	evtimer_add(ev, &tv);
-}
-
-/* The clock of this boot, from what is left. */
-static void
-set_clock(struct journal *j)
-{
-	uint64_t	 now = time_mono_ms();
-
-	j->confirm_at = j->confirm_ms != 0 ? now + j->confirm_ms : 0;
-	j->probation_at = j->probation_ms != 0 ? now + j->probation_ms : 0;
-	j->at_rest = 0;
-	strlcpy(j->boot, boot_id(), sizeof(j->boot));
 }
 
 /* --- what is told ---------------------------------------------------- */
@@ -149,19 +106,14 @@ trial_close(struct trial *t)
 
 /* --- the end of a part ----------------------------------------------- */
 
-static int
-is_over(const struct journal *j)
-{
-	return j->confirm_at == 0 && j->probation_at == 0;
-}
-
 /* Write what is left of it, or that nothing is.  0, or -1 with errno. */
 static int
 record(struct trial *t, const struct journal *j)
 {
 	struct store	*s = t->agent->store;
 
-	if ((is_over(j) ? journal_remove(s) : journal_write(s, j)) == -1)
+	if ((trialclock_isover(j) ? journal_remove(s) :
+	    journal_write(s, j)) == -1)
 		return -1;
 	t->j = *j;
 	return 0;
@@ -185,7 +137,7 @@ probation_over(int fd, short what, void *arg)
 	log_notice("release %s of %s has passed its probation", j.to,
 	    t->agent->conf->name);
 	tell(t, "passed", "updaterd", NULL);
-	if (is_over(&j))
+	if (trialclock_isover(&j))
 		trial_close(t);
 }
 
@@ -275,7 +227,7 @@ trial_next(void)
 	struct msg_caller	 who;
 	struct agent		*a;
 
-	if (env->stopping || parent_reloading())
+	if (env->stopping || parent_reloading() || self_busy() != NULL)
 		return;			/* parent_idle() follows */
 	TAILQ_FOREACH(a, &env->agents, entry)
 		if (a->trial != NULL && a->trial->due)
@@ -374,12 +326,12 @@ trial_arm(struct trial *t)
 	if (t->j.confirm_at != 0) {
 		timer(&t->confirm_ev, t->j.confirm_at);
 		snprintf(confirm, sizeof(confirm), ", to be confirmed within "
-		    "%u s", left_s(t->j.confirm_at));
+		    "%u s", trialclock_left(t->j.confirm_at));
 	}
 	if (t->j.probation_at != 0) {
 		timer(&t->probation_ev, t->j.probation_at);
 		snprintf(probation, sizeof(probation), ", with a probation of "
-		    "%u s", left_s(t->j.probation_at));
+		    "%u s", trialclock_left(t->j.probation_at));
 	}
 	log_notice("release %s of %s is on trial%s%s", t->j.to,
 	    t->agent->conf->name, confirm, probation);
@@ -409,7 +361,7 @@ trial_begin(struct agent *a, const struct journal *j)
 		return -1;
 	t->j.phase = JOURNAL_TRIAL;
 	t->j.outages = 0;
-	set_clock(&t->j);
+	trialclock_set(&t->j);
 	if (journal_write(a->store, &t->j) == -1) {
 		e = errno;
 		free(t);
@@ -421,38 +373,11 @@ trial_begin(struct agent *a, const struct journal *j)
 	return 1;
 }
 
-/* Bring the clock of its journal up to now. */
-static enum trial_state
-wind(struct journal *j, char *text)
-{
-	int	 same = strcmp(j->boot, boot_id()) == 0 &&
-		    strcmp(j->boot, UNKNOWN_BOOT) != 0;
-
-	if (!same && !j->at_rest && j->outages++ >= OUTAGES_MAX) {
-		snprintf(text, UPD_TEXT_SIZE, "the host went down again while "
-		    "release %s was on trial", j->to);
-		return TRIAL_LAPSED;
-	}
-	if (!same) {
-		set_clock(j);
-		return TRIAL_OPEN;
-	}
-	if (j->confirm_at != 0 && left_ms(j->confirm_at) == 0) {
-		snprintf(text, UPD_TEXT_SIZE, "release %s was not confirmed "
-		    "in time", j->to);
-		return TRIAL_LAPSED;
-	}
-	if (left_ms(j->probation_at) == 0)
-		j->probation_at = j->probation_ms = 0;
-	j->at_rest = 0;
-	return is_over(j) ? TRIAL_OVER : TRIAL_OPEN;
-}
-
 enum trial_state
 trial_resume(struct agent *a, struct journal *j, char *text)
 {
 	struct trial	*t;
-	enum trial_state state = wind(j, text);
+	enum trial_state state = trialclock_wind(j, text);
 
 	if (state == TRIAL_LAPSED && j->from[0] != '\0')
 		return TRIAL_LAPSED;
@@ -508,17 +433,30 @@ trial_suspend(struct agent *a)
 		return;
 	if (t->due)
 		t->j.phase = JOURNAL_ROLLBACK;
-	else if (!is_over(&t->j)) {
+	else if (!trialclock_isover(&t->j)) {
 		/* At least 1 ms: 0 would be none. */
 		if (t->j.confirm_at != 0)
-			t->j.confirm_ms = left_ms(t->j.confirm_at) + 1;
+			t->j.confirm_ms = trialclock_leftms(t->j.confirm_at) + 1;
 		if (t->j.probation_at != 0)
-			t->j.probation_ms = left_ms(t->j.probation_at) + 1;
+			t->j.probation_ms =
+			    trialclock_leftms(t->j.probation_at) + 1;
 		t->j.at_rest = 1;
 	}
 	if (journal_write(a->store, &t->j) == -1)
 		log_warn("write journal of %s", a->conf->name);
 	trial_free(t);
+}
+
+void
+trial_keep(struct agent *a)
+{
+	struct trial	*t = a->trial;
+
+	if (t == NULL || !t->due)
+		return;
+	t->j.phase = JOURNAL_ROLLBACK;
+	if (journal_write(a->store, &t->j) == -1)
+		log_warn("write journal of %s", a->conf->name);
 }
 
 void
@@ -567,12 +505,12 @@ trial_confirm(struct caller *c, struct agent *a, const char *id)
 	log_notice("release %s of %s is confirmed by %s", j.to, a->conf->name,
 	    by);
 	tell(t, "confirmed", by, NULL);
-	s = left_s(j.probation_at);
+	s = trialclock_left(j.probation_at);
 	r = store_find(a->store, j.to);
 	caller_reply(c, 200, json_pack("{s:s, s:o, s:i}", "status",
 	    "confirmed", "release", r != NULL ? release_json(a->store, r) :
 	    json_null(), "probation", (int)s));
-	if (is_over(&j))
+	if (trialclock_isover(&j))
 		trial_close(t);
 }
 
@@ -586,7 +524,7 @@ trial_blocks(const struct agent *a, char *text)
 	snprintf(text, UPD_TEXT_SIZE, "release %s of agent %s, pushed by %.200s,"
 	    " awaits its confirmation for another %u s: confirm it (POST "
 	    "/confirm, updaterctl confirm) or roll it back", t->j.to,
-	    a->conf->name, t->j.by, left_s(t->j.confirm_at));
+	    a->conf->name, t->j.by, trialclock_left(t->j.confirm_at));
 	return 1;
 }
 
@@ -604,13 +542,14 @@ trial_statename(const struct agent *a)
 uint32_t
 trial_confirmleft(const struct agent *a)
 {
-	return a->trial == NULL ? 0 : left_s(a->trial->j.confirm_at);
+	return a->trial == NULL ? 0 : trialclock_left(a->trial->j.confirm_at);
 }
 
 uint32_t
 trial_probationleft(const struct agent *a)
 {
-	return a->trial == NULL ? 0 : left_s(a->trial->j.probation_at);
+	return a->trial == NULL ? 0 :
+	    trialclock_left(a->trial->j.probation_at);
 }
 
 json_t *
@@ -623,7 +562,7 @@ trial_json(const struct agent *a)
 	return json_pack("{s:s, s:s*, s:s, s:o, s:o}", "release", t->j.to,
 	    "back_to", t->j.from[0] ? t->j.from : NULL, "by", t->j.by,
 	    "confirm", t->j.confirm_at != 0 ?
-	    json_integer(left_s(t->j.confirm_at)) : json_null(),
+	    json_integer(trialclock_left(t->j.confirm_at)) : json_null(),
 	    "probation", t->j.probation_at != 0 ?
-	    json_integer(left_s(t->j.probation_at)) : json_null());
+	    json_integer(trialclock_left(t->j.probation_at)) : json_null());
 }

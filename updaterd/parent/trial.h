@@ -34,6 +34,8 @@ void		 trial_superseded(struct agent *);
 int		 trial_restore(struct agent *);
 /* The daemon ends in good order: what is left is left for the next. */
 void		 trial_suspend(struct agent *);
+/* Another program of updaterd goes on with it: what is decided is on disk. */
+void		 trial_keep(struct agent *);
 /* The agent goes: forget it, it stays on disk. */
 void		 trial_forget(struct agent *);
 /* The update has ended: one that is to go back may be waiting. */
