@@ -366,6 +366,18 @@ stop_updaterd() {
 	UPID=
 }
 
+# What comes next is another run of the host: no service survives, and the
+# boot id is another one.  In a mount name space of our own only.
+new_boot() {
+	for p in $(service pid); do
+		alive "$p" && kill9 "$p"
+	done
+	umount /proc/sys/kernel/random/boot_id 2>/dev/null
+	cat /proc/sys/kernel/random/uuid > "$T/boot_id"
+	chmod 0444 "$T/boot_id"
+	mount --bind "$T/boot_id" /proc/sys/kernel/random/boot_id
+}
+
 # The daemon with all of its own processes, and its service.
 setup() {
 	make_users

@@ -75,6 +75,28 @@ stop_self() {
 	stop_updaterd
 }
 
+# The host goes down.  One round is not enough: a watch would start updaterd
+# again while the others are being killed.
+crash() {
+	while
+		found=
+		for p in $(maybe_ours | sort -u); do
+			[ "$p" != $$ ] && alive "$p" && ours "$p" || continue
+			kill9 "$p"
+			found=yes
+		done
+		[ -n "$found" ]
+	do
+		:
+	done 2>/dev/null
+}
+
+maybe_ours() {	# quickly, where there are many processes
+	find /proc -maxdepth 2 \( -name exe -o -name cwd \) -lname "$T/*" |
+	    cut -d/ -f3
+	grep -lsF "$T/" /proc/[0-9]*/cmdline | cut -d/ -f3
+}
+
 # 1: the version that answers, 2: "true" or "false", on trial
 version_is() {
 	api GET /health >/dev/null && [ "$(body .version)" = "$1" ] &&
@@ -129,7 +151,7 @@ mk_broken() {
 	exit-0)		what='exit 0';;
 	segfault)	what='kill -SEGV $$';;
 	library)	what='exit 127';;
-	hang)		what='exec sleep 1000';;
+	hang)		what="cd $T/bin; exec sleep 1000";;
 	stopped)	what='kill -STOP $$';;
 	busy)		what='while :; do :; done';;
 	leaves-child)	what='sleep 1000 & exit 1';;

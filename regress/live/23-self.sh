@@ -85,21 +85,6 @@ t "it runs" wait_for 10 version_is "$V2"
 like "$(ctl history self | head -n 2)" 'self rollback.*rolled back' "history"
 
 # --- the host goes down in the middle; the base knows
-# A watch would start updaterd again while the others are being killed.
-crash() {
-	while
-		found=
-		for dir in /proc/[0-9]*; do
-			p=${dir#/proc/}
-			[ "$p" != $$ ] && alive "$p" && ours "$p" || continue
-			kill9 "$p"
-			found=yes
-		done
-		[ -n "$found" ]
-	do
-		:
-	done 2>/dev/null
-}
 mk_broken stopped
 is "$(push_self stopped)" 200 "one that hangs"
 crash
