@@ -29,6 +29,10 @@ grep -nE '#include "[^"]*(net|probe|inflate|unpack|profile|parent)/' common/*.[c
 grep -nE '#[[:space:]]*if.*(__linux__|__OpenBSD__)' $sources &&
     complain "platform #ifdef: make it a file in common/compat"
 
+# What the compiler cannot count.
+python3 regress/packcheck.py $(printf '%s\n' $sources | grep '\.c$') >&2 ||
+    complain "json_pack: a value that is lost, or one that is not there"
+
 # The Makefile names every file.
 for f in $(printf '%s\n' $sources | grep '\.c$' | grep -v -e ^regress/ \
     -e deflate_) updaterd/parse.c; do

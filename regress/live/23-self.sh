@@ -41,8 +41,8 @@ mk_self arch "$T/arch.in"
 is "$(push_self arch)" 500 "another machine's program"
 is "$(push_self b -F dry_run=true)" 200 "a dry run"
 is "$(body .status)" dry_run "says so"
-is "$(status '.self.id // "base"') $(status .pid)" "base $main" \
-    "all that changed nothing"
+is "$(status 'has("self")') $(status '.self.id') $(status .pid)" \
+    "true null $main" "all that changed nothing"
 
 # --- there and back, under the eyes of a client
 loop_client() {
@@ -67,6 +67,7 @@ t "it runs" wait_for 10 version_is "$V2"
 is "$(status .pid) $(service pid)" "$main $pid" "in the same process"
 is "$(readlink "/proc/$main/exe")" \
     "$T/self/$(readlink "$T/self/current")/sbin/updaterd" "from its release"
+like "$(ctl status)" 'itself  *[0-9TZ]*-b' "status names it"
 is "$(push_self b | tr -d '\n'; body .unchanged)" 200true "once is enough"
 is "$(push_self a)" 200 "and back"
 t "the first version runs" wait_for 10 version_is "$V1"
@@ -107,6 +108,9 @@ like "$(tail -n 5 "$T/log")" "become updaterd.*-b" \
 cp "$T/conf.old" "$T/conf"
 
 # --- broken ones
+says_why() {	# kind, which an id holds in part
+	ctl status | grep -q -e "-$(echo "$1" | cut -c 1-8).* failed: ."
+}
 try() {		# kind
 	mk_broken "$1"
 	pid=$(service pid)
@@ -119,6 +123,10 @@ try() {		# kind
 	diag "after $(($(now_ms) - t0)) ms"
 	is "$(service pid)" "$pid" "the service did not notice"
 	wait_for 15 no_watchers
+	case $1 in
+	*-state)	;;
+	*)		t "status says why" wait_for 10 says_why "$1";;
+	esac
 }
 for MODE in bare loop; do
 	case ${FULL:+all}$MODE in

@@ -30,6 +30,7 @@ struct signify {
 };
 
 static uint8_t	*data;
+static int	 alone;		/* without a thread */
 
 enum signify_verdict
 signify_block(struct signify *s, const uint8_t *p, size_t len)
@@ -92,7 +93,8 @@ begin(struct signify *sig, int fd, EVP_MD_CTX *md, size_t rest)
 	struct ahead	*a = ahead_new(sig);
 
 	assert_non_null(a);
-	assert_int_equal(ahead_thread(a), 0);
+	if (!alone)
+		assert_int_equal(ahead_thread(a), 0);
 	ahead_start(a, fd, md, data, rest);
 	return a;
 }
@@ -307,6 +309,20 @@ test_unwanted(void **state)
 	assert_true(sig.good < BIG);
 }
 
+/* The same where no thread can be made. */
+static void
+test_alone(void **state)
+{
+	alone = 1;
+	test_whole(state);
+	test_moved(state);
+	test_bad(state);
+	test_unreadable(state);
+	test_digest(state);
+	test_unwanted(state);
+	alone = 0;
+}
+
 int
 main(void)
 {
@@ -317,6 +333,7 @@ main(void)
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_unwanted),
+		cmocka_unit_test(test_alone),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -18,6 +18,7 @@
 
 #define RING		(16 * SIGNED_BLOCK)	/* bytes */
 #define ROOM		(RING / 2)	/* bytes: worth being woken for */
+#define STACK		(256 * 1024)	/* bytes, of the thread */
 
 struct ahead {
 	pthread_t	 thread;
@@ -128,24 +129,24 @@ judge_end(struct ahead *a)
 	return signify_end(a->sig) == SIGNIFY_BAD ? AHEAD_BAD : AHEAD_END;
 }
 
-static void
-read_ahead(struct ahead *a)
+/* One piece of work: judge a block, or else read.  0 when that was all. */
+static int
+step(struct ahead *a)
 {
-	enum ahead_verdict	 v = AHEAD_MOVED;
+	enum ahead_verdict	 v;
 
-	while (v == AHEAD_MOVED || v == AHEAD_BLOCK) {
-		while (v != AHEAD_BAD && a->filled - a->ready >= SIGNED_BLOCK)
-			v = judge(a, SIGNED_BLOCK);
-		if (v == AHEAD_BAD || !room(a))
-			break;
-		if ((v = take(a)) == AHEAD_END)
-			v = judge_end(a);
-	}
+	if (a->filled - a->ready >= SIGNED_BLOCK)
+		v = judge(a, SIGNED_BLOCK);
+	else if ((v = take(a)) == AHEAD_END)
+		v = judge_end(a);
+	if (v == AHEAD_MOVED || v == AHEAD_BLOCK)
+		return 1;
 	pthread_mutex_lock(&a->lock);
 	a->verdict = v;
 	a->ended = 1;
 	pthread_cond_signal(&a->moved);
 	pthread_mutex_unlock(&a->lock);
+	return 0;
 }
 
 static void *
@@ -161,8 +162,8 @@ thread(void *arg)
 		pthread_cond_wait(&a->wanted, &a->lock);
 	go = !a->stopped;
 	pthread_mutex_unlock(&a->lock);
-	if (go)
-		read_ahead(a);
+	while (go && room(a) && step(a))
+		;
 	return NULL;
 }
 
@@ -171,8 +172,20 @@ thread(void *arg)
 int
 ahead_thread(struct ahead *a)
 {
-	if ((errno = pthread_create(&a->thread, NULL, thread, a)) != 0)
+	pthread_attr_t	 attr;
+	int		 error;
+
+	if ((error = pthread_attr_init(&attr)) == 0) {
+		/* Not what a shell's limit on the stack happens to be: it
+		 * would count against the limit on memory. */
+		(void)pthread_attr_setstacksize(&attr, STACK);
+		error = pthread_create(&a->thread, &attr, thread, a);
+		pthread_attr_destroy(&attr);
+	}
+	if (error != 0) {
+		errno = error;
 		return -1;
+	}
 	a->made = 1;
 	/* What a thread does to come to life may be forbidden next. */
 	pthread_mutex_lock(&a->lock);
@@ -196,6 +209,19 @@ ahead_start(struct ahead *a, int fd, EVP_MD_CTX *md, const uint8_t *rest,
 	pthread_mutex_unlock(&a->lock);
 }
 
+/* With the lock held: until the thread has done something; or do it. */
+static void
+wait_for_more(struct ahead *a)
+{
+	if (a->made) {
+		pthread_cond_wait(&a->moved, &a->lock);
+		return;
+	}
+	pthread_mutex_unlock(&a->lock);
+	(void)step(a);
+	pthread_mutex_lock(&a->lock);
+}
+
 enum ahead_verdict
 ahead_next(struct ahead *a, const uint8_t **p, size_t *n, uint64_t *in)
 {
@@ -207,7 +233,7 @@ ahead_next(struct ahead *a, const uint8_t **p, size_t *n, uint64_t *in)
 		pthread_cond_signal(&a->wanted);
 	a->taken = 0;
 	while (a->ready == a->used && !a->ended && a->in == a->told)
-		pthread_cond_wait(&a->moved, &a->lock);
+		wait_for_more(a);
 	if (a->ready > a->used) {
 		*p = a->ring + a->used % RING;
 		*n = a->taken = a->ready - a->used < SIGNED_BLOCK ?

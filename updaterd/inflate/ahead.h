@@ -34,8 +34,9 @@ enum ahead_verdict {
 struct ahead	*ahead_new(struct signify *);
 /*
  * Make the thread, which waits: for the moment when a process that locks
- * itself in may have no second one yet, but no further ones any more.
- * 0, or -1 with errno.
+ * itself in may have a second one still, but no further ones later.
+ * 0, or -1 with errno: then, and without this call, ahead_next() does the
+ * work itself.
  */
 int		 ahead_thread(struct ahead *);
 /* Let it read this descriptor to its end, behind bytes that were already

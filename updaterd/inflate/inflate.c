@@ -143,12 +143,14 @@ inflate_fail(struct inflate *in, enum upd_error error,
 	orders_fail(&in->ibuf, IMSG_INFLATE_FAIL, &fail);
 }
 
-/* With keys, a second thread; from then on there is no third. */
+/* With keys, a second thread; from then on there is no third.  It is faster
+ * with it, and does without where the system allows none. */
 static void
 inflate_threads(void *arg)
 {
 	if (stream_thread(arg) == -1)
-		fatal("cannot make a thread");
+		log_warn("verify without a thread of its own, at the cost of "
+		    "time: cannot make one");
 }
 
 void

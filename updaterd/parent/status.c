@@ -229,7 +229,7 @@ status_json(void)
 	 * is found out. */
 	(void)netcount_ask();
 	return json_pack(
-	    "{s:s, s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+	    "{s:s, s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
 	    "version", UPD_VERSION, "pid", (int)getpid(),
 	    "since", iso_or_null(env->since), "boot", boot_id(),
 	    "config", env->conf->path, "listen", listeners,
