@@ -28,6 +28,7 @@
 #define STAT_STATUS	52
 #define BOOT_ID		"/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_SIZE	41
+#define READ_TRIES	3
 
 /* linux/pidfd.h of 6.15; the first 64 bytes, which never change. */
 struct pidfd_exit {
@@ -55,6 +56,28 @@ struct stat_info {
 	int		 status;	/* as from waitpid(2), of a zombie */
 };
 
+/* What is there, or NULL.  A passing want of descriptors or memory must not
+ * make a living process a dead one, nor this boot another. */
+static char *
+read_proc(const char *path, size_t *len)
+{
+	char	*data = NULL;
+	int	 fd, i;
+
+	for (i = 0; i < READ_TRIES && data == NULL; i++) {
+		if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
+			if (errno == ENOENT || errno == ESRCH)
+				return NULL;
+			continue;
+		}
+		data = fd_read(fd, STAT_MAX, len);
+		if (data == NULL && errno == ESRCH)
+			i = READ_TRIES;
+		close(fd);
+	}
+	return data;
+}
+
 /* 0, or -1: no such process, or an odd file. */
 static int
 read_stat(pid_t pid, struct stat_info *info)
@@ -62,14 +85,10 @@ read_stat(pid_t pid, struct stat_info *info)
 	char		 path[40], *data, *p, *end;
 	unsigned long long v;
 	size_t		 len;
-	int		 fd, i;
+	int		 i;
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return -1;
-	data = fd_read(fd, STAT_MAX, &len);
-	close(fd);
-	if (data == NULL)
+	if ((data = read_proc(path, &len)) == NULL)
 		return -1;
 	memset(info, 0, sizeof(*info));
 	/* The command, field 2, may hold anything, parentheses too. */
@@ -184,17 +203,12 @@ const char *
 boot_id(void)
 {
 	static char	 id[BOOT_ID_SIZE];
-	char		*data = NULL;
+	char		*data;
 	size_t		 len;
-	int		 fd;
 
 	if (id[0] != '\0')
 		return id;
-	if ((fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC)) != -1) {
-		data = fd_read(fd, STAT_MAX, &len);
-		close(fd);
-	}
-	if (data != NULL) {
+	if ((data = read_proc(BOOT_ID, &len)) != NULL) {
 		data[strcspn(data, "\n")] = '\0';
 		strlcpy(id, data, sizeof(id));
 	}

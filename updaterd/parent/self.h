@@ -157,6 +157,9 @@ int	 self_iscurrent(void);
 void	 self_serving(void);		/* net serves, agents are there */
 void	 self_stopping(void);		/* on a signal: no trial any more */
 int	 self_ontrial(void);
+/* We serve, and are on no trial: begin the count anew, and take back what
+ * is on trial still, with that reason; again and again until it is done. */
+void	 self_settle(const char *);
 /* 1 if it was ours. */
 int	 self_probe_result(const struct msg_probe_result *);
 void	 self_probe_lost(void);

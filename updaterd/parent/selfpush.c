@@ -152,8 +152,7 @@ given_up(const char *why)
 
 	log_warnx("stay as we are: %s", why);
 	sp.switching = 0;
-	(void)self_undo(a->conf->root, why);
-	(void)store_load(a->store);
+	self_settle(why);
 	strlcpy(a->last_error, why, sizeof(a->last_error));
 	a->last_error_at = time_real_us();
 	sdnotify_drop();

@@ -10,7 +10,8 @@
  * also when it is about to exit for whatever reason.  What it cannot notice
  * itself, the ghost does.
  *
- * One that is not on trial is good as soon as it serves.
+ * One that is not on trial is good as soon as it serves; if something is
+ * still on trial then, the way back from it was cut off, and is finished.
  */
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -32,6 +33,7 @@
 #define PROBE_ID	0xffffff00U	/* and above: ours */
 #define ASK_TIMEOUT_MS	2000	/* for one attempt */
 #define AGAIN_MS	200	/* the probe process is not there yet */
+#define SETTLE_S	1	/* before what failed on disk is tried again */
 
 static struct {
 	uint32_t	 id;		/* of the check that goes on; 0 none */
@@ -177,22 +179,53 @@ self_ontrial(void)
 	return handover.trial;
 }
 
-/* The counter begins anew: whoever serves, serves. */
 static void
-settled(void)
+settle_again(int fd, short event, void *arg)
 {
+	self_settle("the way back was cut off");
+}
+
+/* Is what is on disk how it is?  0, or -1: to be tried again. */
+static int
+settle(struct agent *a, const char *why)
+{
+	static int		 unread;
 	struct selfstate	 st;
+	int			 r;
+
+	r = selfstate_read(a->store->rootfd, &st);
+	if (r == -1 && !unread) {
+		unread = 1;		/* it may be damaged, or not */
+		return -1;
+	}
+	if (r != 1 || (st.starts == 0 && st.to[0] == '\0'))
+		return 0;
+	if (st.to[0] != '\0' && strcmp(st.to, handover.id) != 0) {
+		r = self_undo(a->conf->root, why);
+		return store_load(a->store) == -1 ? -1 : r;
+	}
+	memset(&st, 0, sizeof(st));
+	if (selfstate_write(a->store->rootfd, &st) == 0)
+		return 0;
+	log_warn("write %s/%s", a->conf->root, SELF_STATE);
+	return -1;
+}
+
+void
+self_settle(const char *why)
+{
+	static struct event	 again;
+	struct timeval		 tv = { SETTLE_S, 0 };
 	struct agent		*a = env->self;
 
-	if (a != NULL && a->store != NULL &&
-	    selfstate_read(a->store->rootfd, &st) != 0 &&
-	    st.starts != 0 && (st.to[0] == '\0' ||
-	    strcmp(st.to, handover.id) == 0)) {
-		memset(&st, 0, sizeof(st));
-		if (selfstate_write(a->store->rootfd, &st) == -1)
-			log_warn("write %s/%s", a->conf->root, SELF_STATE);
-	}
-	ghost_tell(GHOST_GOOD);
+	/* What goes on now ends with the same. */
+	if (a == NULL || a->store == NULL || self_busy() != NULL ||
+	    settle(a, why) == 0)
+		return;
+	if (evtimer_initialized(&again))
+		evtimer_del(&again);
+	evtimer_set(&again, settle_again, NULL);
+	evtimer_add(&again, &tv);
 }
 
 static int
@@ -246,7 +279,8 @@ verdict(const char *why)
 	evtimer_del(&late);
 	log_notice("updaterd %s is good: it answers its own /health",
 	    handover.id);
-	settled();
+	self_settle("");
+	ghost_tell(GHOST_GOOD);
 	sdnotify("READY=1");
 	control_event("self", json_pack("{s:s, s:s}", "result", "updated",
 	    "to", handover.id));
@@ -289,7 +323,8 @@ self_serving(void)
 	uint32_t	 ms = env->conf->self_within_ms;
 
 	if (!handover.trial) {
-		settled();
+		self_settle("the way back was cut off");
+		ghost_tell(GHOST_GOOD);
 		sdnotify("READY=1");
 		return;
 	}
