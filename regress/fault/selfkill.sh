@@ -9,21 +9,6 @@
 . "${0%/*}/lanes"
 lanes "$0" "$@"
 . "${0%/*}/lab"
-. "$HERE/self.sh"
-[ -x "$OTHER" ] && [ -x "$FAULTY" ] ||
-    skip_all "make regress/self/updaterd regress/fault/updaterd first"
-SELF_WITHIN=4s
-PORT=$(free_port) APORT=$(free_port)
-setup_self
-mk_release r1
-mk_self a "$UPDATERD"
-mk_self b "$OTHER"
-for k in segfault hang no-net net-hangs; do
-	mk_broken $k
-done
-printf '#!/bin/sh\n[ "$1" = -V ] && echo updaterd 9 && exit\nexit 1\n' \
-    > "$T/picky.in"
-mk_self picky "$T/picky.in"
-lab_env
+lab_self
 python3 "$HERE/fault/selfkill.py" "${1:-${FAULT_POINTS:-0}}" \
     ${2+"$2"}

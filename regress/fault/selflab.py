@@ -47,6 +47,9 @@ class SelfLab(Lab):
         self.main = None		# who starts it again watches this
         self.agent = None		# the service's pid
         self.seen_selves = set()
+        self.hands = True		# somebody starts it when it is gone
+        self.tidy = True		# what is left must go at once
+        self.answer = (None, None)	# the last: status, body
         self.hears()
 
     def stamp(self):
@@ -122,6 +125,8 @@ class SelfLab(Lab):
 
     def look_after(self):
         """Who starts it again; at each look."""
+        if not self.hands:
+            return
         now = time.monotonic()
         if self.main is not None:
             if not self.alive(self.main):
@@ -209,7 +214,8 @@ class SelfLab(Lab):
         return {k: len(v) for k, v in parts.items()} == \
             {"parent": 1, "net": 1, "probe": 1} and \
             state.get("to", "-") == "-" and \
-            state.get("starts", "0") == "0" and not self.self_leftovers()
+            state.get("starts", "0") == "0" and \
+            not (self.tidy and self.self_leftovers())
 
     def self_leftovers(self):
         try:
@@ -244,10 +250,8 @@ class SelfLab(Lab):
             if status != 423 or time.monotonic() > end:
                 break
             time.sleep(0.02)
-        rid = None
-        if status == 200:
-            rid = body["release"]["id"]
-        return status, rid
+        self.answer = (status, body)
+        return status, body["release"]["id"] if status == 200 else None
 
     # --- the invariants -----------------------------------------------
 
