@@ -343,6 +343,7 @@ class Run:
 
     def go(self):
         lab, p = self.lab, self.phase
+        lab.swept = p.who != "profile"
         self.wrong += ["before: " + w for w in p.prepare(lab)]
         before, slots = lab.services(), lab.slots()
         t, goals = p.go(lab, self.watch)

@@ -91,7 +91,8 @@ is "$(wanted agent)" "running config" "and no wish"
 mk_lab_release bad "echo last-words >&2; exit 3"
 is "$(push bad)" 409 "a release that dies is rolled back"
 is "$(body .detail.rolled_back)" true "it says so"
-like "$(body .detail.error)" "exited 3" "and why"
+# On a busy machine s6 may have it up again before its end is seen.
+like "$(body .detail.error)" "exited (3|, how is not known)" "and why"
 like "$(body .detail.stderr)" "last-words" \
     "with what its logger has of it"
 is "$(serving)" r2 "the old one serves"

@@ -627,6 +627,7 @@ test_runs_unwanted(void **state)
 }
 
 static int	 stopped, verdicts, good;
+static char	 detail[UPD_TEXT_SIZE];		/* in the report */
 
 static void
 on_stopped(void *arg)
@@ -639,6 +640,9 @@ on_verdict(void *arg, int healthy, json_t *report)
 {
 	verdicts++;
 	good = healthy;
+	strlcpy(detail, json_string_value(json_object_get(json_array_get(
+	    json_object_get(report, "services"), 0), "detail")),
+	    sizeof(detail));
 }
 
 static void
@@ -690,6 +694,7 @@ test_update(void **state)
 	see(i, 1, WANTED_UP, pid, -1);
 	UNTIL(verdicts == 2);
 	assert_int_equal(good, 0);
+	assert_non_null(strstr(detail, "exited"));
 	end(pid);
 }
 

@@ -29,6 +29,8 @@ struct lookout {
 	struct event		 ev;
 	int			 on;		/* ev is added */
 	struct event		 timer;
+	int			 noise;		/* it is a change that was
+						 * seen which began the pass */
 	uint32_t		 delay;		/* ms, the next one */
 	uint32_t		 retry;
 	uint64_t		 last;		/* monotonic ms, of a pass */
@@ -67,6 +69,7 @@ changed(int fd, short what, void *arg)
 	struct lookout	*l = arg;
 
 	close_wait(l);
+	l->noise = 1;
 	later(l, l->delay);
 }
 
@@ -104,8 +107,9 @@ lookout_set(const char *service, struct farwait *w, int is_changed)
 	l->retry = RETRY_MIN;
 	if (is_changed || now - l->last > QUIET_MS)
 		l->delay = DELAY_MIN;
-	else if ((l->delay *= 2) > DELAY_MAX)
+	else if (l->noise && (l->delay *= 2) > DELAY_MAX)
 		l->delay = DELAY_MAX;
+	l->noise = 0;
 	l->last = now;
 	l->wait = *w;
 	farwait_init(w);

@@ -12,7 +12,8 @@
  *	log		the lines are handed to the rosters, which end
  *
  * A roster that is lost changes nothing but that its service is left as it
- * is and looked at again later.  Seating and acting are not done while an
+ * is and looked at again later; one that is lost while it sweeps does not
+ * keep its service down.  Seating and acting are not done while an
  * update is switching releases: the pass is then given up, and begun again.
  */
 #include <sys/types.h>

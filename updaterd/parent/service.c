@@ -438,8 +438,11 @@ runs(struct instance *i)
 	observe_answered(i);
 	log_info("find %s running: pid %d, release %s", i->name,
 	    (int)i->in.pid, i->in.release);
-	health_clear(i);
-	health_begin(i);
+	/* The verdict on it, and why, stand; it will be stopped for that. */
+	if (i->verdict != VERDICT_FAILED || i->conf->optional) {
+		health_clear(i);
+		health_begin(i);
+	}
 	ledger_note(i);
 }
 
