@@ -90,6 +90,7 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/receive.o \
 		updaterd/parent/reconcile.o updaterd/parent/record.o \
 		updaterd/parent/recover.o updaterd/parent/release.o \
+		updaterd/parent/reload.o \
 		updaterd/parent/request.o \
 		updaterd/parent/seat.o \
 		updaterd/parent/roster.o updaterd/parent/rights.o \

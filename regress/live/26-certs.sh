@@ -86,7 +86,9 @@ is "$(ask 3 'GET /releases')" 200 "connections still go on"
 
 # --- bad ones -----------------------------------------------------------
 refused() {	# file pattern what
-	like "$(ctl reload 2>&1)" "$2" "$3: refused, and why"
+	# It is folded, and where depends on how long $T is.
+	like "$(ctl reload 2>&1 | tr -s "\n " " ")" "$2" \
+	    "$3: refused, and why"
 	is "$(shown) $(ask 3 'GET /releases')" "$newer 200" \
 	    "$3: nothing has changed"
 	cp "$T/keep/${1##*/}" "$1"

@@ -66,8 +66,9 @@ t "the new updaterd has come" wait_for 10 serves a
 is "$(push r1 -F confirm=30)" 200 "one that waits for a confirmation"
 id=$(current)
 is "$(push_self hang)" 200 "a self-update that hangs"
-cp "$T/self/self.state" "$T/state.was"
+wait_for 10 grep -q '^starts 1$' "$T/self/self.state"
 crash
+cp "$T/self/self.state" "$T/state.was"
 new_boot
 printf '#!/bin/sh\necho "$*" >> "%s"\nexec "%s" "$@"\n' "$T/once" \
     "$T/bin/updaterd" > "$T/a.sh"

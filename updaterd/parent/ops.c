@@ -19,6 +19,7 @@
 #include "parent.h"
 #include "proto.h"
 #include "reconcile.h"
+#include "reload.h"
 #include "self.h"
 #include "trial.h"
 #include "update.h"
@@ -220,7 +221,7 @@ op_reload(struct caller *c, const struct msg_request *m)
 {
 	char	 text[UPD_TEXT_SIZE];
 
-	if (parent_reload(reload_answer, c, text) == -1)
+	if (reload_start(reload_answer, c, text) == -1)
 		caller_error(c, UPD_EBADREQ, text);
 }
 

@@ -1,5 +1,5 @@
 /*
- * The privileged parent: start, signals, reload, stop.
+ * The privileged parent: start, signals, stop.
  *
  * Order at start: configuration, users, directories and the lock that makes
  * us the only one, daemon(3), control socket, listening sockets, probe and
@@ -29,6 +29,7 @@
 #include "parent.h"
 #include "reap.h"
 #include "reconcile.h"
+#include "reload.h"
 #include "self.h"
 #include "trial.h"
 #include "update.h"
@@ -39,16 +40,9 @@
 
 struct parent		*env;
 
-static struct event	 ev_hup, ev_term, ev_int, ev_usr1;
-static struct config	*reload_conf;		/* net is trying it */
-static void		(*reload_done)(void *, const char *);
-static void		*reload_arg;
-static int		 reload_wanted;		/* HUP came meanwhile */
-static int		 starting = 1;
+static struct event	 ev_term, ev_int, ev_usr1;
 static int		 leaving;		/* services are being stopped */
 static void		(*agents_done)(void);	/* they are as configured */
-
-static void	 reload_result(const char *);
 
 /* --- agents --------------------------------------------------------- */
 
@@ -100,9 +94,8 @@ agents_ready(void)
 	agents_done = NULL;
 }
 
-/* Make the agents fit env->conf; done follows, maybe from within. */
-static void
-agents_configure(void (*done)(void))
+void
+parent_configure(void (*done)(void))
 {
 	struct agent_conf	*conf;
 	struct agent		*a, *next;
@@ -262,159 +255,6 @@ parent_dirs(struct service_env *senv)
 	return 0;
 }
 
-static int
-users_check(const struct config *c, char *text)
-{
-	const struct agent_conf		*a;
-	const struct service_conf	*s;
-	uid_t				 uid;
-	gid_t				 gid;
-	const char			*who = NULL;
-
-	if (user_lookup(c->user, &uid, &gid) == -1)
-		who = c->user;
-	else if (user_lookup(c->unpack_user, &uid, &gid) == -1)
-		who = c->unpack_user;
-	TAILQ_FOREACH(a, &c->agents, entry) {
-		if (a->install_user != NULL &&
-		    user_lookup(a->install_user, &uid, &gid) == -1)
-			who = a->install_user;
-		TAILQ_FOREACH(s, &a->services, entry)
-			if (s->user != NULL &&
-			    user_lookup(s->user, &uid, &gid) == -1)
-				who = s->user;
-	}
-	if (who == NULL)
-		return 0;
-	snprintf(text, UPD_TEXT_SIZE, "user %s does not exist: make it with "
-	    "useradd -r %s", who, who);
-	return -1;
-}
-
-/* --- reload --------------------------------------------------------- */
-
-/* What cannot change while we run; its name, or NULL. */
-static const char *
-fixed_changed(const struct config *a, const struct config *b)
-{
-	if (strcmp(a->user, b->user) != 0)
-		return "user";
-	if (strcmp(a->unpack_user, b->unpack_user) != 0)
-		return "unpack user";
-	if (strcmp(a->chroot, b->chroot) != 0)
-		return "chroot";
-	if (strcmp(a->state, b->state) != 0)
-		return "state";
-	if (strcmp(a->control, b->control) != 0 ||
-	    (a->control_group == NULL) != (b->control_group == NULL) ||
-	    (a->control_group != NULL && strcmp(a->control_group,
-	    b->control_group) != 0))
-		return "control";
-	return NULL;
-}
-
-int
-parent_reloading(void)
-{
-	return reload_conf != NULL;
-}
-
-int
-parent_reload(void (*done)(void *, const char *), void *arg, char *text)
-{
-	struct config	*c;
-	const char	*what;
-	char		 tell[64];
-
-	if (reload_conf != NULL || starting || reconcile_isbusy()) {
-		strlcpy(text, "a reload is under way", UPD_TEXT_SIZE);
-		return -1;
-	}
-	if ((what = self_busy()) != NULL) {
-		strlcpy(text, what, UPD_TEXT_SIZE);
-		return -1;
-	}
-	if (update_current() != NULL) {
-		strlcpy(text, "an update is in flight: reload when it is done",
-		    UPD_TEXT_SIZE);
-		return -1;
-	}
-	log_info("reload %s", env->conf->path);
-	if ((c = config_parse(env->conf->path)) == NULL) {
-		snprintf(text, UPD_TEXT_SIZE, "%s has errors: see the log, or "
-		    "updaterd -n; the old configuration stays in use",
-		    env->conf->path);
-		return -1;
-	}
-	if ((what = fixed_changed(env->conf, c)) != NULL) {
-		snprintf(text, UPD_TEXT_SIZE, "%s cannot change while updaterd "
-		    "runs: restart it; the old configuration stays in use",
-		    what);
-		goto fail;
-	}
-	if (users_check(c, text) == -1 || listen_prepare(c, text) == -1)
-		goto fail;
-	snprintf(tell, sizeof(tell), "RELOADING=1\nMONOTONIC_USEC=%llu",
-	    (unsigned long long)time_mono_us());
-	sdnotify(tell);
-	reload_conf = c;
-	reload_done = done;
-	reload_arg = arg;
-	if (children_configure(c, reload_result, text) == -1) {
-		reload_conf = NULL;
-		listen_abandon();
-		sdnotify("READY=1");
-		goto fail;
-	}
-	return 0;
-fail:
-	config_free(c);
-	return -1;
-}
-
-static void
-reload_result(const char *text)
-{
-	struct config	*old = env->conf;
-
-	sdnotify("READY=1");
-	if (text[0] != '\0') {
-		listen_abandon();
-		config_free(reload_conf);
-		reload_conf = NULL;
-	} else {
-		listen_commit();
-		env->conf = reload_conf;
-		reload_conf = NULL;
-		agents_configure(NULL);
-		config_free(old);
-		expiry_review(env->conf);
-		log_notice("reloaded %s", env->conf->path);
-	}
-	reload_done(reload_arg, text);
-	parent_idle();
-}
-
-static void
-hup_done(void *arg, const char *text)
-{
-	if (text[0] != '\0')
-		log_warnx("reload: %s", text);
-}
-
-static void
-sig_hup(int sig, short ev, void *arg)
-{
-	char	 text[UPD_TEXT_SIZE];
-
-	if (update_current() != NULL || parent_reloading() || starting ||
-	    reconcile_isbusy() || self_busy() != NULL) {
-		log_info("reload after what is in flight");
-		reload_wanted = 1;
-	} else if (parent_reload(hup_done, NULL, text) == -1)
-		log_warnx("reload: %s", text);
-}
-
 /* --- stop ----------------------------------------------------------- */
 
 static void
@@ -469,8 +309,6 @@ sig_term(int sig, short ev, void *arg)
 void
 parent_idle(void)
 {
-	char	 text[UPD_TEXT_SIZE];
-
 	if (env->stopping) {
 		stop_services();
 		return;
@@ -479,12 +317,7 @@ parent_idle(void)
 	recover_next();
 	trial_next();
 	reconcile_idle();
-	if (reload_wanted && update_current() == NULL &&
-	    !reconcile_isbusy() && self_busy() == NULL) {
-		reload_wanted = 0;
-		if (parent_reload(hup_done, NULL, text) == -1)
-			log_warnx("reload: %s", text);
-	}
+	reload_next();
 }
 
 static void
@@ -507,7 +340,7 @@ parent_setverbose(int level)
 static void
 started(void)
 {
-	starting = 0;
+	reload_allow();
 	expiry_review(env->conf);
 	log_notice("serving");
 	self_serving();		/* tells the service manager */
@@ -525,18 +358,17 @@ serving(const char *text)
 		exit(1);
 	}
 	listen_commit();
-	agents_configure(started);
+	parent_configure(started);
 }
 
 static void
 signals_init(void)
 {
 	signal(SIGPIPE, SIG_IGN);
-	signal_set(&ev_hup, SIGHUP, sig_hup, NULL);
 	signal_set(&ev_term, SIGTERM, sig_term, NULL);
 	signal_set(&ev_int, SIGINT, sig_term, NULL);
 	signal_set(&ev_usr1, SIGUSR1, sig_usr1, NULL);
-	signal_add(&ev_hup, NULL);
+	reload_init();
 	signal_add(&ev_term, NULL);
 	signal_add(&ev_int, NULL);
 	signal_add(&ev_usr1, NULL);

@@ -108,11 +108,8 @@ struct agent	*parent_agent(const char *);	/* "" the default one */
 /* State and run directories, made when missing, and the lock.  0, or -1
  * (logged). */
 int		 parent_dirs(struct service_env *);
-/* 1 while net tries a new configuration: agents may change with it. */
-int		 parent_reloading(void);
-/* Read the configuration again.  0 begun (done is called later with ""),
- * or -1 and text says why not. */
-int		 parent_reload(void (*)(void *, const char *), void *, char *);
+/* Make the agents fit env->conf; done follows, maybe from within. */
+void		 parent_configure(void (*)(void));
 void		 parent_setverbose(int);
 /* An update or a reload has ended: another, or a stop, may be waiting. */
 void		 parent_idle(void);
@@ -203,6 +200,8 @@ void		 recover_undo(struct agent *, const struct journal *,
 /* users.c: 0 and both ids, or -1 (no such user or group). */
 int		 user_lookup(const char *, uid_t *, gid_t *);
 int		 group_lookup(const char *, gid_t *);
+/* All that a configuration names.  0, or -1 with text. */
+int		 users_check(const struct config *, char *);
 
 /* scrape.c: answer with the metrics, after net has told its own. */
 void		 scrape(struct caller *);

@@ -26,6 +26,7 @@
 #include "error.h"
 #include "log.h"
 #include "parent.h"
+#include "reload.h"
 #include "self.h"
 #include "trial.h"
 #include "trialclock.h"
@@ -227,7 +228,7 @@ trial_next(void)
 	struct msg_caller	 who;
 	struct agent		*a;
 
-	if (env->stopping || parent_reloading() || self_busy() != NULL)
+	if (env->stopping || reload_isbusy() || self_busy() != NULL)
 		return;			/* parent_idle() follows */
 	TAILQ_FOREACH(a, &env->agents, entry)
 		if (a->trial != NULL && a->trial->due)

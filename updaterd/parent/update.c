@@ -26,6 +26,7 @@
 #include "parent.h"
 #include "proto.h"
 #include "reconcile.h"
+#include "reload.h"
 #include "self.h"
 #include "trial.h"
 #include "update.h"
@@ -216,7 +217,7 @@ update_admit(struct caller *c, const char *name)
 		return NULL;
 	}
 	/* The agent may go, and be freed, with the old configuration. */
-	if (parent_reloading()) {
+	if (reload_isbusy()) {
 		caller_error(c, UPD_EBUSY, "a reload is under way; try again");
 		return NULL;
 	}

@@ -31,3 +31,32 @@ group_lookup(const char *name, gid_t *gid)
 	*gid = gr->gr_gid;
 	return 0;
 }
+
+int
+users_check(const struct config *c, char *text)
+{
+	const struct agent_conf		*a;
+	const struct service_conf	*s;
+	uid_t				 uid;
+	gid_t				 gid;
+	const char			*who = NULL;
+
+	if (user_lookup(c->user, &uid, &gid) == -1)
+		who = c->user;
+	else if (user_lookup(c->unpack_user, &uid, &gid) == -1)
+		who = c->unpack_user;
+	TAILQ_FOREACH(a, &c->agents, entry) {
+		if (a->install_user != NULL &&
+		    user_lookup(a->install_user, &uid, &gid) == -1)
+			who = a->install_user;
+		TAILQ_FOREACH(s, &a->services, entry)
+			if (s->user != NULL &&
+			    user_lookup(s->user, &uid, &gid) == -1)
+				who = s->user;
+	}
+	if (who == NULL)
+		return 0;
+	snprintf(text, UPD_TEXT_SIZE, "user %s does not exist: make it with "
+	    "useradd -r %s", who, who);
+	return -1;
+}
