@@ -143,6 +143,11 @@ history_row(struct table *t, const json_t *h)
 		    js_text(h, "signer"));
 		table_note(t, TONE_PLAIN, out);
 	}
+	if (js_text(h, "damage")[0] != '\0') {
+		snprintf(out, sizeof(out), "went back all the same: %s",
+		    js_text(h, "damage"));
+		table_note(t, TONE_BAD, out);
+	}
 	if (js_text(h, "error")[0] == '\0')
 		return;
 	snprintf(out, sizeof(out), "%s%s%s", js_text(h, "phase"),

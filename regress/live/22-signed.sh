@@ -128,6 +128,14 @@ t "and cannot do without a signature" sh -c "! '$UPDATERCTL' -s \
     '$T/updaterd.sock' update -D default '$T/r1.tgz' 2>'$T/err'"
 like "$(cat "$T/err")" "unsigned" "and is told that"
 
+# --- a record that is lost ------------------------------------------------
+is "$(put r2-s '&force=true')" 200 "twice the same"
+stop_updaterd
+: >"$C_ROOT/releases/$(current).json"
+start_updaterd
+refused "by the date of the one before" "before release $(readlink \
+    "$C_ROOT/previous" | sed 's|.*/||')" r1-s
+
 # --- another key --------------------------------------------------------
 C_TOP="release key \"$T/keys/one.pub\"
 release key \"$T/keys/two.pub\""

@@ -69,6 +69,8 @@ is "$(readlink "/proc/$main/exe")" \
     "$T/self/$(readlink "$T/self/current")/sbin/updaterd" "from its release"
 like "$(ctl status)" 'itself  *[0-9TZ]*-b' "status names it"
 is "$(push_self b | tr -d '\n'; body .unchanged)" 200true "once is enough"
+is "$(push_self a -F confirm=30)" 400 "there is nothing to confirm"
+like "$(body .detail)" "proves itself" "the reason"
 is "$(push_self a)" 200 "and back"
 t "the first version runs" wait_for 10 version_is "$V1"
 t "a rollback" ctl rollback self
@@ -97,6 +99,20 @@ crash
 start_self
 t "a crash at rest: the same" wait_for 10 runs b
 t "the service" wait_for 10 is_serving r1
+
+# --- an orderly stop in the middle of a switch is no verdict
+has_become() {	# release
+	readlink "/proc/$UPID/exe" | grep -q -e "-$1/"
+}
+is "$(push_self a)" 200 "another one"
+until has_become a; do :; done
+stop_self
+start_self
+t "it is tried again, and serves" wait_for 10 runs a
+is "$(status .self.failed)" null "nothing has failed"
+is "$(push_self b)" 200 "back"
+t "it serves" wait_for 10 runs b
+wait_for 15 no_watchers
 
 # --- a base that is older than the configuration
 stop_self

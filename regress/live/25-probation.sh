@@ -97,6 +97,14 @@ like "$(last error)" 'not healthy' "for its illness"
 is "$(push sick -F confirm=1)" 200 "ill, and never confirmed"
 t "goes back" wait_for 15 back_to r2
 like "$(last error)" 'not confirmed' "for what came first"
+echo more >>"$C_ROOT/releases/$(current)/share/notes"
+is "$(push sick -F confirm=1)" 200 "once more, and what was before is altered"
+t "goes back all the same" wait_for 15 sh -c "'$UPDATERCTL' -j -s \
+    '$T/updaterd.sock' status | grep -q 'went back all the same'"
+t "to the one before" wait_for 5 is_serving r2
+like "$(status .agents[0].error)" 'not confirmed.*all the same.*differs from' \
+    "and status says so"
+like "$(last damage)" 'differs from its manifest' "history, too"
 again 2s
 is "$(push r3 -F confirm=30)" 200 "well, and to be confirmed"
 no_probation() {

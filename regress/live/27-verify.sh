@@ -117,6 +117,8 @@ restart_verbose() {
 restart_verbose
 t "whole" wait_for 10 said "release $id3 of default is whole"
 t "it is started" wait_for 10 is_serving r3
+is "$(grep -c 'action=failed' "$T/log")" 0 "having to wait is no failure"
+like "$(cat "$T/log")" 'once its release is verified' "but is said"
 : > "$T/log"
 kill9 "$UPID"
 wait "$UPID" 2>/dev/null
@@ -156,4 +158,21 @@ is "$(push r3 -F force=true)" 200 "a push mends it"
 restart
 t "and all is well" wait_for 10 is_serving r3
 is "$(status .agents[0].error)" null "nothing is said"
+
+# --- no tree at all -------------------------------------------------------
+gone=$(current)
+stop_updaterd
+rm -r "$C_ROOT/releases/$gone"
+start_updaterd
+t "without its files: the one before" wait_for 10 is_serving r2
+is "$(current)" "$id2" "is current"
+like "$(ctl -j history | jq -r '.history[] | select(.event == "recover") |
+    .error')" "files of release $gone are gone: went back to $id2" \
+    "the history knows why"
+stop_updaterd
+rm -r "$C_ROOT"/releases/*/
+start_updaterd
+like "$(status .agents[0].error)" "there is none to go back to.*push" \
+    "when there is none, status says what to do"
+is "$(push r3)" 200 "a push mends that"
 finish

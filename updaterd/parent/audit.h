@@ -47,6 +47,8 @@ void		 startcheck_begin(struct agent *);
 void		 startcheck_next(void);
 /* 1 somebody waits. */
 int		 startcheck_isopen(void);
+/* The services of this agent wait for it. */
+int		 startcheck_holds(const struct agent *);
 /* An update begins: nobody waits any longer. */
 void		 startcheck_abandon(void);
 

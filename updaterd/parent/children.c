@@ -278,6 +278,9 @@ caller_isvalid(struct msg_caller *c)
 	utf8_mend(c->subject);
 	utf8_mend(c->fingerprint);
 	utf8_mend(c->address);
+	/* Permitted by its fingerprint, without a name: it is still known. */
+	if (c->subject[0] == '\0')
+		strlcpy(c->subject, c->fingerprint, sizeof(c->subject));
 	return 1;
 }
 

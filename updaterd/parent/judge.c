@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "instance.h"
 #include "log.h"
 #include "reconcile.h"
@@ -383,7 +384,10 @@ judge_outcome(struct line *l)
 	if (l->l.action != ACTION_STARTED || l->i == NULL)
 		return;
 	s = l->i->state;
-	if (s == SERVICE_DOWN || s == SERVICE_BACKOFF || s == SERVICE_FAILED)
+	if (s == SERVICE_DOWN && l->i->agent != NULL &&
+	    startcheck_holds(l->i->agent))
+		l->l.reason = REASON_VERIFY;
+	else if (s == SERVICE_DOWN || s == SERVICE_BACKOFF || s == SERVICE_FAILED)
 		settle(l, ACTION_FAILED, REASON_NOSTART);
 }
 

@@ -44,6 +44,8 @@ static const struct {
 	{ "rollback", "rolled_back" },
 	{ "rollback", "undone" },
 	{ "rollback", "failed" },
+	{ "trial", "rolled_back" },
+	{ "trial", "failed" },
 	{ "recover", "updated" },
 	{ "recover", "rolled_back" },
 	{ "recover", "failed" }

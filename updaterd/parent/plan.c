@@ -49,6 +49,7 @@ static const char *const reason_texts[] = {
 	[REASON_NORELEASE]	= "no release",
 	[REASON_NOTHERE]	= "the daemon starts it",
 	[REASON_VERDICT]	= "verdict of an update open",
+	[REASON_VERIFY]		= "once its release is verified",
 	[REASON_DELAY]		= "waits after a death",
 	[REASON_LEFTOVERS]	= "what it left behind is killed",
 	[REASON_TAKEN]		= "name of another service",

@@ -64,6 +64,7 @@ enum plan_reason {
 	REASON_NORELEASE,
 	REASON_NOTHERE,		/* -R: the daemon starts it */
 	REASON_VERDICT,		/* an update's verdict is open */
+	REASON_VERIFY,		/* its release is looked at before */
 	REASON_DELAY,
 	REASON_LEFTOVERS,	/* its leader is gone, the rest is killed */
 	REASON_TAKEN,		/* another has its name */

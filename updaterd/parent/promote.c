@@ -474,6 +474,14 @@ back_stop(struct update *u)
 	agent_stop(u->agent, back_stopped, u);
 }
 
+/* It ran a moment ago, and there is nothing better; but it is told: in the
+ * answer, in history, and as the agent's error. */
+static void
+back_allthesame(struct update *u)
+{
+	log_warnx("go back all the same: %s", u->damage);
+}
+
 static void
 back_verified(void *arg)
 {
@@ -482,7 +490,7 @@ back_verified(void *arg)
 	if (env->stopping)
 		return;			/* the next start goes on */
 	if (!verify_ok(u, u->journal.from))
-		log_warnx("go back all the same: %s", u->damage);
+		back_allthesame(u);
 	back_stop(u);
 }
 
@@ -497,7 +505,7 @@ go_back(struct update *u)
 	u->tail = agent_tail(u->agent, TAIL_BYTES);
 	update_setstate(u, UPDATE_VERIFYING);
 	if (verify_start(u, u->journal.from, back_verified) == -1) {
-		log_warnx("go back all the same: %s", u->damage);
+		back_allthesame(u);
 		back_stop(u);
 	}
 }

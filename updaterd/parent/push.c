@@ -83,6 +83,7 @@ update_push(struct caller *c, const char *agent, uint32_t flags,
 	if (error != UPD_OK) {
 		log_warnx("refuse update of %s by %s: %s", a->conf->name,
 		    u->who.subject, text);
+		strlcpy(u->text, text, sizeof(u->text));
 		update_history(u, "failed", upd_httpstatus(error));
 		caller_error(c, error, text);
 		goto refused;

@@ -10,6 +10,7 @@
  *	TRIAL			it goes on (trial.c); or it has lapsed
  *				meanwhile: go back
  *	ROLLBACK		go on going back
+ *	no journal, and the tree of current is gone: go back
  *
  * Verdicts still open need the one update at a time: they queue here.
  */
@@ -111,6 +112,39 @@ open_queue(struct agent *a, const struct journal *j)
 	TAILQ_INSERT_TAIL(&queue, v, entry);
 }
 
+/*
+ * The tree that the link current leads to is gone: back to the release
+ * before, or else to the newest good one.  1: the journal says so.  0: there
+ * is nothing to go back to.
+ */
+static int
+recover_lost(struct agent *a, struct journal *j, char *text)
+{
+	struct store	*s = a->store;
+	const char	*to = s->previous[0] != '\0' ? s->previous :
+			    store_older(s, "~");
+
+	memset(j, 0, sizeof(*j));
+	j->phase = JOURNAL_ROLLBACK;
+	strlcpy(j->to, s->lost, sizeof(j->to));
+	strlcpy(j->from, to, sizeof(j->from));
+	strlcpy(j->from_prev, to[0] != '\0' ? store_older(s, to) : "",
+	    sizeof(j->from_prev));
+	strlcpy(j->by, "updaterd", sizeof(j->by));
+	j->started_at = time_real_us();
+	if (to[0] == '\0') {
+		record(a, j, "failed", "the files of the current release are "
+		    "gone, and there is none to go back to: put its directory "
+		    "back and restart updaterd, or push a release");
+		return 0;
+	}
+	if (journal_write(s, j) == -1)
+		log_warn("write journal of %s", a->conf->name);
+	snprintf(text, UPD_TEXT_SIZE, "the files of release %s are gone: "
+	    "went back to %s", j->to, j->from);
+	return 1;
+}
+
 /* A release that is on trial.  1 it stays, 0 the journal says ROLLBACK now
  * and text why. */
 static int
@@ -151,14 +185,15 @@ recover_agent(struct agent *a)
 
 	if (a->store == NULL)
 		return;
-	if (journal_read(a->store, &j) != 1) {
+	strlcpy(text, "the way back was cut off and is finished",
+	    sizeof(text));
+	if (journal_read(a->store, &j) != 1 && (a->store->lost[0] == '\0' ||
+	    !recover_lost(a, &j, text))) {
 		retire_new(a, "");
 		startcheck_begin(a);
 		store_sweep(a->store, NULL, swept, NULL);
 		return;
 	}
-	strlcpy(text, "the way back was cut off and is finished",
-	    sizeof(text));
 	if (j.phase == JOURNAL_TRIAL && recover_trial(a, &j, text))
 		return;
 	if (j.phase == JOURNAL_PROMOTE && j.attempts == 0 &&

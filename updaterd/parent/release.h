@@ -64,6 +64,8 @@ struct store {
 	struct releases	 list;		/* newest first (by id) */
 	char		 current[UPD_ID_SIZE];	/* "" none */
 	char		 previous[UPD_ID_SIZE];	/* "" none */
+	char		 lost[UPD_ID_SIZE];	/* current leads here, but there
+						 * is no tree; or "" */
 };
 
 /*
@@ -82,6 +84,9 @@ void		 store_insert(struct store *, struct release *);
 struct release	*store_find(struct store *, const char *);	/* or NULL */
 struct release	*store_current(struct store *);			/* or NULL */
 struct release	*store_previous(struct store *);		/* or NULL */
+/* The id of the newest good release before that id (any text that sorts),
+ * the current one not counted; or "". */
+const char	*store_older(struct store *, const char *);
 /* "active", "prev", "old" or "failed". */
 const char	*store_slot(struct store *, const struct release *);
 /* The R object of DESIGN 7; the caller owns the reference. */

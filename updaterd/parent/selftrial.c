@@ -19,6 +19,7 @@
 #include <netdb.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,16 +232,18 @@ self_settle(const char *why)
 static int
 record_good(struct agent *a, const struct selfstate *st)
 {
-	char	 now[40];
-	json_t	*o;
+	const struct release	*r = store_find(a->store, st->to);
+	char			 now[40];
+	json_t			*o;
 
 	if (release_setstate(a->store, st->to, RELEASE_GOOD, "") == -1)
 		return -1;
 	time_iso(time_real_us(), now, sizeof(now));
-	o = json_pack("{s:s, s:s, s:s, s:i, s:s*, s:s, s:s, s:I}", "time",
-	    now, "event", st->is_rollback ? "self_rollback" : "self_update",
+	o = json_pack("{s:s, s:s, s:s, s:i, s:s*, s:s*, s:s, s:s, s:I}",
+	    "time", now, "event", st->is_rollback ? "self_rollback" : "self_update",
 	    "result", st->is_rollback ? "rolled_back" : "updated",
 	    "status", 200, "from", st->from[0] ? st->from : NULL,
+	    "signer", r != NULL && r->signer[0] ? r->signer : NULL,
 	    "to", st->to, "by", st->by, "ms",
 	    (json_int_t)((time_real_us() - st->since) / 1000));
 	if (o == NULL || history_append(a->store, o) == -1)
@@ -348,12 +351,16 @@ void
 self_stopping(void)
 {
 	struct selfstate	 st;
-	struct agent		*a = env->self;
+	int			 fd;
 
-	if (handover.trial && a != NULL && a->store != NULL &&
-	    selfstate_read(a->store->rootfd, &st) == 1) {
-		st.starts = 0;
-		(void)selfstate_write(a->store->rootfd, &st);
+	/* By its path: the root is opened as an agent's only later. */
+	if (handover.trial && (fd = open(handover.root, O_RDONLY |
+	    O_DIRECTORY | O_CLOEXEC)) != -1) {
+		if (selfstate_read(fd, &st) == 1) {
+			st.starts = 0;
+			(void)selfstate_write(fd, &st);
+		}
+		close(fd);
 	}
 	handover.trial = 0;
 	ghost_tell(GHOST_QUIT);

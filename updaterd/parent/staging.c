@@ -290,7 +290,8 @@ sweep_unlink(struct store *s, const char *name)
 static int
 is_kept(struct store *s, const char *id)
 {
-	return strcmp(id, s->current) == 0 || strcmp(id, s->previous) == 0;
+	return strcmp(id, s->current) == 0 || strcmp(id, s->previous) == 0 ||
+	    strcmp(id, s->lost) == 0;	/* its tree may be put back */
 }
 
 /* A directory in releases/: a tree without a record is no release. */

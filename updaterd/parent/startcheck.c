@@ -85,20 +85,6 @@ leave(struct waiting *w)
 		start(a);
 }
 
-/* What is to be `previous` once the active one is gone: the newest good
- * release before the one that becomes active. */
-static const char *
-older(struct store *s, const char *id)
-{
-	struct release	*r;
-
-	TAILQ_FOREACH(r, &s->list, entry)
-		if (r->state == RELEASE_GOOD && strcmp(r->id, id) < 0 &&
-		    strcmp(r->id, s->current) != 0)
-			return r->id;
-	return "";
-}
-
 /* The one before is whole. */
 static void
 change(struct waiting *w, struct agent *a)
@@ -110,7 +96,7 @@ change(struct waiting *w, struct agent *a)
 	j.phase = JOURNAL_ROLLBACK;
 	strlcpy(j.to, s->current, sizeof(j.to));
 	strlcpy(j.from, s->previous, sizeof(j.from));
-	strlcpy(j.from_prev, older(s, s->previous), sizeof(j.from_prev));
+	strlcpy(j.from_prev, store_older(s, s->previous), sizeof(j.from_prev));
 	strlcpy(j.by, "updaterd", sizeof(j.by));
 	j.started_at = time_real_us();
 	if (journal_write(s, &j) == -1) {
@@ -225,6 +211,17 @@ int
 startcheck_isopen(void)
 {
 	return !TAILQ_EMPTY(&queue);
+}
+
+int
+startcheck_holds(const struct agent *a)
+{
+	const struct waiting	*w;
+
+	TAILQ_FOREACH(w, &queue, entry)
+		if (strcmp(w->agent, a->conf->name) == 0)
+			return 1;
+	return 0;
 }
 
 void

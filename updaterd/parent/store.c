@@ -227,14 +227,15 @@ tree_exists(struct store *s, const char *id)
 	return S_ISDIR(st.st_mode) != 0;
 }
 
-/* Read a link's id; "" where there is none to be believed.  0, or -1. */
+/* Read a link's id; "" where there is none to be believed, and then in lost
+ * the id of a release that is not there.  0, or -1. */
 static int
-link_read(struct store *s, const char *name, char *id)
+link_read(struct store *s, const char *name, char *id, char *lost)
 {
 	char	 target[LINK_SIZE];
 	ssize_t	 n;
 
-	id[0] = '\0';
+	id[0] = lost[0] = '\0';
 	n = readlinkat(s->rootfd, name, target, sizeof(target));
 	if (n == -1) {
 		if (errno == EINVAL)
@@ -259,6 +260,7 @@ link_read(struct store *s, const char *name, char *id)
 	case 0:
 		log_warnx("ignore %s/%s: %s is missing", s->root, name,
 		    target);
+		(void)strlcpy(lost, target + strlen(LINK_PREFIX), UPD_ID_SIZE);
 		return 0;
 	}
 	(void)strlcpy(id, target + strlen(LINK_PREFIX), UPD_ID_SIZE);
@@ -348,10 +350,11 @@ store_load(struct store *s)
 	struct dirent	*de;
 	DIR		*dir = NULL;
 	char		 current[UPD_ID_SIZE], previous[UPD_ID_SIZE];
+	char		 lost[UPD_ID_SIZE], other[UPD_ID_SIZE];
 	int		 fd, e;
 
-	if (link_read(s, "current", current) == -1 ||
-	    link_read(s, "previous", previous) == -1)
+	if (link_read(s, "current", current, lost) == -1 ||
+	    link_read(s, "previous", previous, other) == -1)
 		return -1;
 	/* not relfd itself: its offset is shared with every duplicate */
 	if ((fd = openat(s->relfd, ".", DIR_OPEN)) == -1)
@@ -378,6 +381,7 @@ store_load(struct store *s)
 	TAILQ_CONCAT(&s->list, &list, entry);
 	memcpy(s->current, current, sizeof(s->current));
 	memcpy(s->previous, previous, sizeof(s->previous));
+	memcpy(s->lost, lost, sizeof(s->lost));
 	return 0;
 
  fail:
@@ -404,6 +408,18 @@ struct release *
 store_current(struct store *s)
 {
 	return s->current[0] == '\0' ? NULL : store_find(s, s->current);
+}
+
+const char *
+store_older(struct store *s, const char *id)
+{
+	struct release	*r;
+
+	TAILQ_FOREACH(r, &s->list, entry)
+		if (r->state == RELEASE_GOOD && strcmp(r->id, id) < 0 &&
+		    strcmp(r->id, s->current) != 0)
+			return r->id;
+	return "";
 }
 
 struct release *

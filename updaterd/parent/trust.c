@@ -59,11 +59,31 @@ way_around(const struct update *u)
 	    "in";
 }
 
+/*
+ * The release that none may be older than: the one that runs.  Where that
+ * is not known, for it or its record is lost, the latest signed of those
+ * that were good.  NULL: there is none.
+ */
+static const struct release *
+yardstick(struct store *s)
+{
+	const struct release	*r, *best = store_current(s);
+
+	if (best != NULL && best->installed_at != 0)
+		return best;
+	best = NULL;
+	TAILQ_FOREACH(r, &s->list, entry)
+		if (r->state == RELEASE_GOOD && (best == NULL ||
+		    r->signed_at > best->signed_at))
+			best = r;
+	return best;
+}
+
 /* Refused because of its date: 1 and the update has failed, or 0. */
 static int
 is_stale(struct update *u)
 {
-	const struct release	*cur = store_current(u->agent->store);
+	const struct release	*cur = yardstick(u->agent->store);
 	char			 old[SIGNED_DATE_SIZE], date[SIGNED_DATE_SIZE];
 
 	if (may_downgrade(u))
@@ -79,9 +99,10 @@ is_stale(struct update *u)
 	if (cur == NULL || u->signed_at >= cur->signed_at)
 		return 0;
 	signed_date(cur->signed_at, old);
-	update_fail(u, UPD_ESIGNATURE, "signed with key %s on %s, before the "
-	    "running release %s (%s): an older release is not taken; %s",
-	    u->signer, date, cur->id, old, way_around(u));
+	update_fail(u, UPD_ESIGNATURE, "signed with key %s on %s, before "
+	    "%s %s (%s): an older release is not taken; %s", u->signer, date,
+	    strcmp(cur->id, u->agent->store->current) == 0 ?
+	    "the running release" : "release", cur->id, old, way_around(u));
 	return 1;
 }
 

@@ -34,6 +34,7 @@
 #include "util.h"
 
 #define PATH_SHOWN	300	/* bytes of an entry's path in a text */
+#define SHARED		230	/* bytes of a text that two share */
 
 struct update		 up;
 
@@ -229,21 +230,28 @@ update_admit(struct caller *c, const char *name)
 	return a;
 }
 
+/* What it went back to is not as it was sealed, and was taken all the same. */
+static int
+has_damage(const struct update *u)
+{
+	return u->damage[0] != '\0' && strcmp(u->damage, u->text) != 0;
+}
+
 /* --- the end -------------------------------------------------------- */
 
 void
 update_history(struct update *u, const char *result, int status)
 {
-	json_t	*o;
-	char	 now[40];
+	json_t		*o;
+	char		 now[40];
+	const char	*event = u->kind == UPDATE_PUSH ? "update" :
+	    u->kind == UPDATE_BACK ? "rollback" :
+	    u->kind == UPDATE_UNDO ? "trial" : "recover";
 
 	time_iso(time_real_us(), now, sizeof(now));
 	o = json_pack("{s:s, s:s, s:s, s:i, s:s*, s:s*, s:s*, s:s*, s:s, s:s,"
-	    " s:s*, s:s*, s:I}", "time", now,
-	    "event", u->kind == UPDATE_PUSH ? "update" :
-	    u->kind == UPDATE_BACK ? "rollback" :
-	    u->kind == UPDATE_UNDO ? "trial" : "recover",
-	    "result", result, "status", status,
+	    " s:s*, s:s*, s:s*, s:I}", "time", now,
+	    "event", event, "result", result, "status", status,
 	    "from", u->journal.from[0] ? u->journal.from : NULL,
 	    "to", u->rel.id[0] ? u->rel.id : NULL,
 	    "sha", u->sha[0] ? u->sha : NULL,
@@ -252,9 +260,9 @@ update_history(struct update *u, const char *result, int status)
 	    "by", u->who.subject, "address", u->who.address,
 	    "error", u->text[0] ? u->text : NULL,
 	    "phase", u->text[0] ? u->phase : NULL,
+	    "damage", has_damage(u) ? u->damage : NULL,
 	    "ms", (json_int_t)(time_mono_ms() - u->t_open));
-	metrics_count(u->agent, u->kind == UPDATE_PUSH ? "update" :
-	    u->kind == UPDATE_BACK ? "rollback" : "recover", result);
+	metrics_count(u->agent, event, result);
 	if (o == NULL || history_append(u->agent->store, o) == -1)
 		log_warnx("write history of %s", u->agent->conf->name);
 }
@@ -294,6 +302,12 @@ update_end(struct update *u)
 
 	if (u->text[0] != '\0') {
 		strlcpy(a->last_error, u->text, sizeof(a->last_error));
+		if (has_damage(u)) {
+			snprintf(a->last_error, sizeof(a->last_error),
+			    "%.*s; went back all the same, though %.*s",
+			    SHARED, u->text, SHARED, u->damage);
+			utf8_mend(a->last_error);
+		}
 		a->last_error_at = time_real_us();
 	}
 	u->caller = NULL;
