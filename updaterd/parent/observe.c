@@ -350,6 +350,9 @@ still_down(struct instance *i, const struct sighting *s, int first)
 	case SERVICE_STARTING:
 		if (!first || i->observed->settling != SETTLE_NO)
 			break;
+		/* It may not have come to what it was told. */
+		if (i->observed->asked == ASKED_THERE)
+			break;
 		if (was_halted(i, s))
 			halt(i, s);
 		else if (i->observed->asked == ASKED_HERE)
@@ -515,6 +518,19 @@ observe_end(struct instance *i)
 	memset(&o->last, 0, sizeof(o->last));
 	o->asked = ASKED_NO;
 	o->settling = SETTLE_NO;
+}
+
+void
+observe_renewed(struct instance *i)
+{
+	struct observed	*o = i->observed;
+
+	if (o == NULL)
+		return;
+	o->met = 0;
+	o->last.known = 0;
+	o->settling = SETTLE_NO;
+	evtimer_del(&o->settle_ev);
 }
 
 const struct sighting *

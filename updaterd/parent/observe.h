@@ -86,6 +86,8 @@ int		 observe_kill(struct instance *, int);
  * and when it no longer is, harmless if it never was. */
 int		 observe_init(struct instance *);
 void		 observe_end(struct instance *);
+/* It gets another supervisor of the same kind, which knows nothing of it. */
+void		 observe_renewed(struct instance *);
 /* The last that was seen, or NULL: nothing yet. */
 const struct sighting *observe_last(const struct instance *);
 /* For service.c: start it, once it is known what became of it before. */

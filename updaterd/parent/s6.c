@@ -189,7 +189,13 @@ publish(struct s6 *x, int scan, int down, int hold, int dry, char *text)
 	s6record_write(x->i->name, x->scan->path);
 	if (r == PUBLISHED_NEW) {
 		log_info("make slot %s in %s", x->i->name, x->scan->path);
-		if (scandir_rescan(scan, 0) == 0)
+		/* Another supervisor: what the one before it has said, or is
+		 * being asked for, is not of this one. */
+		s6_look_end(x);
+		observe_renewed(x->i);
+		/* That one lives on without its directory, if somebody has
+		 * removed it, until it is told to go. */
+		if (scandir_rescan(scan, 1) == 0)
 			poll_begin(x);
 	}
 	s6_watch(x);
@@ -235,6 +241,13 @@ tell_up(int slot)
 	return slot_control(slot, 0, "u");
 }
 
+void
+s6_poll(struct s6 *x)
+{
+	timer(&x->poll_ev, x->poll_ms);
+	x->poll_ms = x->poll_ms * 2 < POLL_MAX ? x->poll_ms * 2 : POLL_MAX;
+}
+
 static void
 poll_timer(int nofd, short what, void *arg)
 {
@@ -253,9 +266,7 @@ poll_timer(int nofd, short what, void *arg)
 		close(slot);
 	}
 	if (!listens && time_mono_ms() < x->poll_end) {
-		timer(&x->poll_ev, x->poll_ms);
-		x->poll_ms = x->poll_ms * 2 < POLL_MAX ? x->poll_ms * 2 :
-		    POLL_MAX;
+		s6_poll(x);
 		return;
 	}
 	x->late = !listens;

@@ -44,6 +44,8 @@ struct s6 {
 
 /* Somebody else's start or stop is to hold for its next supervisor, too. */
 void		 s6_agree(struct instance *);
+/* Look in a moment whether it is supervised, and then at it. */
+void		 s6_poll(struct s6 *);
 
 /* --- s6scan.c: one scan directory and all that is in it ---------------- */
 

@@ -140,13 +140,27 @@ has_died(int slot)
 	    AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
 }
 
+/* Its supervisor is still to come, or listens and has not written its
+ * status yet. */
+static int
+is_early(struct s6 *x, int slot)
+{
+	if (x->starting)
+		return 1;
+	if (slot == -1 || time_mono_ms() >= x->poll_end ||
+	    !slot_issupervised(slot, 0))
+		return 0;
+	s6_poll(x);
+	return 1;
+}
+
 static void
 asked(void *arg, const struct command_result *r)
 {
 	struct s6	*x = arg;
 	struct instance	*i = x->i;
 	struct sighting	 s;
-	int		 slot, again = x->again;
+	int		 slot, early, again = x->again;
 
 	asking--;
 	x->asking = NULL;
@@ -166,13 +180,13 @@ asked(void *arg, const struct command_result *r)
 			s.status = -1;
 		s6_watch(x);
 	}
+	early = !s.known && is_early(x, slot);
 	if (slot != -1)
 		close(slot);
 	if (again)
 		s6_look(x->i);
 	next();
-	/* Its supervisor is still to come. */
-	if (!s.known && x->starting)
+	if (early)
 		return;
 	/* It may be the end of x. */
 	service_observed(i, &s);

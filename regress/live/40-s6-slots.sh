@@ -1,0 +1,102 @@
+#!/bin/sh
+# Slots that somebody has removed under a running s6-svscan come back, with
+# what was wanted to run, and only that, once; a logger comes and goes with
+# restarts and updates.
+if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
+    unshare --mount --pid --fork true 2>/dev/null; then
+	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
+	    --fork --kill-child --mount-proc -- sh "$0" "$@"
+fi
+. "${0%/*}/../lib.sh"
+. "$HERE/s6.sh"
+
+# Everything of the slots that is the same each time.
+slots() {
+	(cd "$SCAN" && find . \( -name '.*' -name '.?*' -o \
+	    -path '*/supervise/*' -o -path '*/event/*' \) -prune -o \
+	    -printf '%p %M %U %G\n' -type f -exec md5sum {} + |
+	    grep -v '/down' | sort)
+}
+all_up() {
+	for s in gw-a gw-b; do
+		state_is $s up && [ "$(svpid $s)" -gt 1 ] || return 1
+	done
+}
+wishes() {
+	echo "$(wanted gw-a), $(wanted gw-b), $(wanted gw-c)"
+}
+is_back() {
+	all_up && [ "$(s6-svstat -o up "$SCAN/gw-c")" = false ] && none_lost
+}
+
+# --- wiped ---------------------------------------------------------------
+
+profile a
+profile b
+profile c stopped
+MOUNT=mount
+s6_conf optional
+start_updaterd
+start_svscan
+s6_release r1
+is "$(push r1)" 200 "push"
+t "what is wanted runs" wait_for 10 all_up
+before=$(wishes)
+slots > "$T/slots"
+
+rm -rf "$SCAN"/gw-*
+ctl reconcile >/dev/null
+t "what somebody removed comes back with a pass" wait_for 20 is_back
+is "$(wishes)" "$before" "nobody has wished for anything"
+t "never two of the same" nothing_twice
+slots > "$T/slots.2"
+t "the slots are what they were" diff "$T/slots" "$T/slots.2"
+
+pids="$(svpid gw-a) $(svpid gw-b)"
+rm -rf "$SCAN"/gw-*
+profile d stopped
+for p in $pids; do
+	wait_for 20 gone "$p"
+done
+t "and by an event of a profile" wait_for 20 is_back
+is "$(wishes)" "$before" "nobody has wished for anything"
+t "never two of the same" nothing_twice
+says_running() {
+	[ "$(jq -r .gw_state "$P/a/gw_state.json")" = running ]
+}
+t "nor is that in the profile" wait_for 10 says_running
+
+# --- a logger comes and goes -----------------------------------------------
+
+logged() {	# 1 or 0
+	[ -d "$SCAN/gw-a/log" ] && [ "$1" = 1 ] ||
+	    { [ ! -d "$SCAN/gw-a/log" ] && [ "$1" = 0 ]; }
+}
+reload() {	# what is said of the service
+	s6_conf "$1"
+	ctl reload >/dev/null
+	ctl reconcile >/dev/null	# that is behind it
+}
+LOG="log \"$T/logs/%p\""
+OPTIONAL='optional
+    '
+for n in 1 2 3; do
+	reload "$OPTIONAL$LOG"
+	t "$n: a log is added, and it restarted" ctl restart gw-a
+	t "it has it" logged 1
+	reload "$OPTIONAL"
+	t "$n: it is taken away, and it restarted" ctl restart gw-a
+	t "it has none" logged 0
+done
+for n in 1 2; do
+	reload "$LOG"
+	s6_release add$n
+	is "$(push add$n)" 200 "$n: a log is added by an update"
+	reload ""
+	s6_release drop$n
+	is "$(push drop$n)" 200 "$n: and taken away"
+done
+t "never two of the same" nothing_twice
+t "no supervisor has lost its slot" wait_for 10 none_lost
+
+finish
