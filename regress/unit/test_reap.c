@@ -305,9 +305,27 @@ identity(void **state)
 	assert_ptr_equal(boot_id(), boot_id());
 }
 
+static pid_t	 early;
+
+/* One that has ended before anybody listened; start() has forked it. */
+static void
+ended_before(void **state)
+{
+	assert_true(early > 1);
+	assert_int_equal(waitpid(early, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
 static int
 start(void **state)
 {
+	siginfo_t	 info;
+
+	if ((early = fork()) == 0)
+		_exit(0);
+	if (early == -1 || waitid(P_PID, (id_t)early, &info,
+	    WEXITED | WNOWAIT) == -1)
+		return -1;
 	event_init();
 	reap_init();
 	return 0;
@@ -317,6 +335,7 @@ int
 main(void)
 {
 	const struct CMUnitTest	 tests[] = {
+		cmocka_unit_test(ended_before),
 		cmocka_unit_test(statuses), cmocka_unit_test(many_at_once),
 		cmocka_unit_test(forgotten_and_unknown),
 		cmocka_unit_test(restart_in_callback),

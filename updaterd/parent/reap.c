@@ -79,6 +79,9 @@ reap_init(void)
 		fatal("cannot catch SIGCHLD");
 	if (osproc_subreaper() == -1 && errno != ENOSYS)
 		log_warn("cannot become subreaper");
+	/* What the program that we were has started may have ended when
+	 * nobody listened. */
+	collect(SIGCHLD, EV_SIGNAL, NULL);
 }
 
 int
