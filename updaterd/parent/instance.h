@@ -166,6 +166,7 @@ struct seat {
 struct echoed {
 	enum profile_state	 state;
 	enum profile_desired	 desired;
+	int			 failed;	/* could not be written */
 };
 
 /* --- the instance ---------------------------------------------------- */

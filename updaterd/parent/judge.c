@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "audit.h"
+#include "echo.h"
 #include "instance.h"
 #include "log.h"
 #include "reconcile.h"
@@ -292,6 +293,8 @@ unseen(struct pass *p, struct ward *w, int gone, int keep_intent)
 		if (p->dry)
 			continue;
 		i->keep_intent = keep_intent;
+		if (!keep_intent)
+			echo_dismiss(w->roster, i);
 		instance_dismiss(i);
 	}
 }

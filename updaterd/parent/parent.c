@@ -258,11 +258,17 @@ parent_dirs(struct service_env *senv)
 /* --- stop ----------------------------------------------------------- */
 
 static void
-stopped(void *arg)
+bye(void)
 {
 	log_notice("stopped");
 	control_close();
 	exit(0);
+}
+
+static void
+stopped(void *arg)
+{
+	echo_flush(bye);
 }
 
 static void
@@ -278,6 +284,7 @@ stop_services(void)
 	TAILQ_FOREACH(a, &env->agents, entry)
 		trial_suspend(a);
 	children_stop();
+	echo_stop();
 	service_shutdown(env->conf->shutdown_keep, stopped, NULL);
 	/* That a service is stopped now is no verdict on its release.  Only
 	 * now: what is let go must find that nothing is started any more. */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "echo.h"
 #include "expiry.h"
 #include "log.h"
 #include "parent.h"
@@ -110,25 +111,35 @@ fail:
 	return -1;
 }
 
+/* All that the profiles' own files shall say of the old one is in them. */
 static void
-result(const char *text)
+take(void)
 {
 	struct config	*old = env->conf;
 
 	sdnotify("READY=1");
-	if (text[0] != '\0') {
-		listen_abandon();
-		config_free(trying);
-		trying = NULL;
-	} else {
-		listen_commit();
-		env->conf = trying;
-		trying = NULL;
-		parent_configure(NULL);
-		config_free(old);
-		expiry_review(env->conf);
-		log_notice("reloaded %s", env->conf->path);
+	listen_commit();
+	env->conf = trying;
+	trying = NULL;
+	parent_configure(NULL);
+	config_free(old);
+	expiry_review(env->conf);
+	log_notice("reloaded %s", env->conf->path);
+	done_fn(done_arg, "");
+	parent_idle();
+}
+
+static void
+result(const char *text)
+{
+	if (text[0] == '\0') {
+		echo_flush(take);
+		return;
 	}
+	sdnotify("READY=1");
+	listen_abandon();
+	config_free(trying);
+	trying = NULL;
 	done_fn(done_arg, text);
 	parent_idle();
 }

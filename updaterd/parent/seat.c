@@ -51,21 +51,26 @@ seat_keep(struct agent *a, const struct service_conf *c)
 	struct instance	*i, *next, *last = TAILQ_LAST(&a->instances,
 			    instances);
 	struct seat	 seat;
+	const char	*profile;
 	char		*home, name[UPD_INSTANCE_SIZE];
 
 	/* Each is put behind the last one there was. */
 	for (i = TAILQ_FIRST(&a->instances); i != NULL; i = next) {
 		next = i == last ? NULL : TAILQ_NEXT(i, entry);
+		/* One that had no home until now goes on in it: what was said
+		 * of it is under the same name. */
+		profile = i->profile[0] != '\0' ? i->profile :
+		    PROFILE_DEFAULT;
 		if (i->conf != NULL || strcmp(i->service, c->name) != 0 ||
-		    i->profile[0] == '\0' || (c->profiles == NULL &&
-		    strcmp(i->profile, PROFILE_DEFAULT) != 0) ||
-		    seat_name(c, i->profile, name, sizeof(name)) == -1 ||
+		    (c->profiles == NULL &&
+		    strcmp(profile, PROFILE_DEFAULT) != 0) ||
+		    seat_name(c, profile, name, sizeof(name)) == -1 ||
 		    strcmp(i->name, name) != 0)
 			continue;
-		if ((home = seat_home(c, i->profile)) == NULL)
+		if ((home = seat_home(c, profile)) == NULL)
 			continue;
 		seat.name = i->name;
-		seat.profile = i->profile;
+		seat.profile = profile;
 		seat.home = home;
 		seat.word = NULL;
 		(void)instance_place(a, c, &seat);
