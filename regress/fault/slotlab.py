@@ -26,7 +26,7 @@ LINE = re.compile(
 # What s6 writes in a slot, and at other times than we do.
 S6_OWN = {"supervise", "event"}
 # Said by s6 in the ordinary course of things.
-QUIET = re.compile(r"warning: unable to exec|^$")
+QUIET = re.compile(r"warning: unable to (exec|stat)|^$")
 
 
 class Goal:

@@ -166,7 +166,7 @@ refresh(int fd, const struct publication *p)
 {
 	const struct slot	*s = p->slot;
 	size_t			 i;
-	int			 n = 0;
+	int			 n = 0, down = p->down || p->hold;
 
 	for (i = 0; i < s->n; i++) {
 		if (is_same(fd, &s->file[i]))
@@ -183,8 +183,8 @@ refresh(int fd, const struct publication *p)
 			return -1;
 		n++;
 	}
-	if (!slot_issupervised(fd, 0) && slot_isdown(fd) != p->down) {
-		if (!p->dry && slot_setdown(fd, p->down) == -1)
+	if (!slot_issupervised(fd, 0) && slot_isdown(fd) != down) {
+		if (!p->dry && slot_setdown(fd, down) == -1)
 			return -1;
 		n++;
 	}

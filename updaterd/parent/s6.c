@@ -167,7 +167,7 @@ render(struct instance *i, int dry, struct slot *slot, char *text)
 }
 
 static enum published
-publish(struct s6 *x, int scan, int down, int hold, int dry, char *text)
+publish(struct s6 *x, int scan, int down, int dry, char *text)
 {
 	struct slot		 slot;
 	struct publication	 p;
@@ -179,7 +179,8 @@ publish(struct s6 *x, int scan, int down, int hold, int dry, char *text)
 		p.mark = our_mark();
 		p.owner = x->owner;
 		p.down = down;
-		p.hold = hold;
+		/* s6-svscan may be about to start it. */
+		p.hold = !dry && scandir_isalive(scan);
 		p.dry = dry;
 		r = slot_publish(scan, &p, text);
 	}
@@ -203,8 +204,9 @@ publish(struct s6 *x, int scan, int down, int hold, int dry, char *text)
 }
 
 /*
- * 1 changed, 0 not, -1 with text.  Where s6-svscan runs it would start a new
- * one at once, before its stale files are gone: that waits for s6_start().
+ * 1 changed, 0 not, -1 with text.  Where s6-svscan runs it would start one
+ * that is not supervised yet at once, before its stale files are gone and
+ * what was before it has ended: that waits for s6_start().
  */
 static int
 s6_enroll(struct instance *i, int up, int dry, char *text)
@@ -222,7 +224,7 @@ s6_enroll(struct instance *i, int up, int dry, char *text)
 		return 1;
 	if ((scan = scan_open(x->scan, !dry, text)) == -1)
 		return -1;
-	r = publish(x, scan, !up, scandir_isalive(scan), dry, text);
+	r = publish(x, scan, !up, dry, text);
 	close(scan);
 	/* One that is new is looked at once it is supervised. */
 	if (!dry && !evtimer_pending(&x->poll_ev, NULL))
@@ -233,12 +235,16 @@ s6_enroll(struct instance *i, int up, int dry, char *text)
 
 /* --- until it is supervised -------------------------------------------- */
 
-/* Up with it, its logger first.  0, or -1 with errno. */
+/*
+ * Up with it, its logger first, and only then is it to be up at the next
+ * start of its supervisor: a daemon that is killed in between would leave
+ * what looks as if its owner had stopped it.  0, or -1 with errno.
+ */
 static int
 tell_up(int slot)
 {
 	(void)slot_control(slot, 1, "u");
-	return slot_control(slot, 0, "u");
+	return slot_control(slot, 0, "u") == -1 ? -1 : slot_setdown(slot, 0);
 }
 
 void
@@ -331,7 +337,7 @@ s6_start(struct instance *i, char *text)
 		close(scan);
 		return 0;
 	}
-	r = publish(x, scan, 0, 0, 0, text);
+	r = publish(x, scan, 0, 0, text);
 	if (r == PUBLISHED_REBUILD) {
 		/* It gets a logger, or loses it. */
 		dirwatch_del(x->watch);
@@ -341,21 +347,22 @@ s6_start(struct instance *i, char *text)
 				close(scan);
 				return 0;
 			}
-			r = publish(x, scan, 0, 0, 0, text);
+			r = publish(x, scan, 0, 0, text);
 		}
 	}
 	if (r != PUBLISHED_FAILED && r != PUBLISHED_REBUILD &&
 	    (slot = scandir_slot(scan, i->name)) != -1) {
-		ok = slot_setdown(slot, 0);
-		if (ok == 0 && tell_up(slot) == -1) {
-			x->starting = 1;
-			ok = scandir_rescan(scan, 0);
-			if (ok == 0)
-				poll_begin(x);
-			else if (service_getenv()->oneshot)
-				ok = 0;		/* it is started with it */
-		} else if (ok == 0)
+		if ((ok = tell_up(slot)) == 0)
 			s6_look(i);
+		else if ((ok = scandir_rescan(scan, 0)) == 0) {
+			x->starting = 1;
+			poll_begin(x);
+		} else {
+			/* It is started with s6-svscan. */
+			x->starting = slot_setdown(slot, 0) == 0;
+			if (x->starting && service_getenv()->oneshot)
+				ok = 0;
+		}
 	}
 	if (ok == -1 && x->starting)
 		snprintf(text, UPD_TEXT_SIZE, "s6-svscan does not run on %s; "
@@ -501,7 +508,7 @@ s6_forget(struct instance *i)
 		if (slot_ismine(scan, i->name, our_mark()))
 			(void)s6record_takeout(scan, i->name, x->scan->path);
 		else
-			s6record_drop(i->name);
+			s6record_drop(i->name, x->scan->path);
 		close(scan);
 	}
 	s6_look_end(x);

@@ -1,8 +1,9 @@
 /*
  * Below <run>/.slots/ a file for each instance that has a slot, named as the
- * instance, with the path of the scan directory.  So a slot is found again
- * when its service is configured otherwise, or no longer, at updaterd's next
- * start.  The dot keeps it apart from the directories of instances.
+ * instance, with the path of the scan directory, or of two while it moves, a
+ * line each.  So a slot is found again when its service is configured
+ * otherwise, or no longer, at updaterd's next start.  The dot keeps it apart
+ * from the directories of instances.
  *
  * The record goes after the last of the slot, so that what a killed daemon
  * had begun to take out is found, too.
@@ -26,6 +27,7 @@
 #include "util.h"
 
 #define RECORDS		".slots"
+#define RECORD_MAX	(4 * PATH_MAX)	/* bytes */
 
 /* The directory, made where missing; -1 with errno. */
 static int
@@ -39,50 +41,81 @@ open_records(void)
 	    O_CLOEXEC);
 }
 
-/* Malloced, or NULL: there is none. */
+/* Malloced, or NULL: there is none.  All of it is whole lines. */
 static char *
 read_record(const char *name)
 {
-	char	*path = NULL;
+	char	*text = NULL;
 	size_t	 len;
 	int	 fd;
 
 	if ((fd = open_records()) == -1)
 		return NULL;
-	path = file_read(fd, name, PATH_MAX, &len);
+	text = file_read(fd, name, RECORD_MAX, &len);
 	close(fd);
-	if (path != NULL && (path[0] != '/' || strlen(path) != len)) {
-		free(path);
+	if (text != NULL && (text[0] != '/' || strlen(text) != len ||
+	    text[len - 1] != '\n')) {
+		free(text);
 		return NULL;
 	}
-	return path;
+	return text;
+}
+
+static void
+write_record(const char *name, const char *text)
+{
+	int	 fd, r = -1;
+
+	if ((fd = open_records()) != -1) {
+		r = text[0] != '\0' ? file_write(fd, name, text,
+		    strlen(text), 0600) : unlinkat(fd, name, 0);
+		close(fd);
+	}
+	if (r == -1)
+		log_warn("remember the slot of %s", name);
+}
+
+/* The text without that line; 1 it was there. */
+static int
+take_line(char *text, const char *path)
+{
+	size_t	 len = strlen(path);
+	char	*p, *end;
+
+	for (p = text; (end = strchr(p, '\n')) != NULL; p = end + 1)
+		if ((size_t)(end - p) == len && strncmp(p, path, len) == 0) {
+			memmove(p, end + 1, strlen(end + 1) + 1);
+			return 1;
+		}
+	return 0;
 }
 
 void
 s6record_write(const char *name, const char *scandir)
 {
-	char	*old = read_record(name);
-	int	 fd, same = old != NULL && strcmp(old, scandir) == 0;
+	char	*old = read_record(name), *text = NULL;
 
+	if (old != NULL && take_line(old, scandir))
+		goto done;		/* it is there */
+	if (asprintf(&text, "%s%s\n", old != NULL ? old : "", scandir) == -1)
+		text = NULL;
+	if (text == NULL || strlen(text) > RECORD_MAX)
+		log_warnx("remember the slot of %s: out of memory", name);
+	else
+		write_record(name, text);
+ done:
 	free(old);
-	if (same)
-		return;
-	if ((fd = open_records()) == -1 ||
-	    file_write(fd, name, scandir, strlen(scandir), 0600) == -1)
-		log_warn("remember the slot of %s", name);
-	if (fd != -1)
-		close(fd);
+	free(text);
 }
 
 void
-s6record_drop(const char *name)
+s6record_drop(const char *name, const char *scandir)
 {
-	int	 fd;
+	char	*text = read_record(name);
 
-	if ((fd = open_records()) == -1)
-		return;
-	(void)unlinkat(fd, name, 0);
-	close(fd);
+	if (text != NULL && take_line(text, scandir))
+		write_record(name, text);
+	free(text);
 }
 
 /* --- taking out -------------------------------------------------------- */
@@ -98,13 +131,11 @@ parted(void *arg)
 {
 	struct parting	*p = arg;
 	struct stat	 st;
-	char		*path = read_record(p->name), slot[PATH_MAX];
+	char		 slot[PATH_MAX + UPD_INSTANCE_SIZE];
 
-	if (path != NULL && strcmp(path, p->path) == 0 &&
-	    (size_t)snprintf(slot, sizeof(slot), "%s/%s", path, p->name) <
-	    sizeof(slot) && lstat(slot, &st) == -1)
-		s6record_drop(p->name);
-	free(path);
+	snprintf(slot, sizeof(slot), "%s/%s", p->path, p->name);
+	if (lstat(slot, &st) == -1)
+		s6record_drop(p->name, p->path);
 	free(p);
 }
 
@@ -139,34 +170,45 @@ static void
 take_rest(int scan, const char *name, const char *path)
 {
 	struct parting	*p = parting_new(name, path);
+	int		 r;
 
 	slot_sweep(scan);
-	if (p == NULL || slot_leaves(name, parted, p))
-		return;
-	free(p);
-	s6record_drop(name);
+	if ((r = slot_leaves(scan, name, parted, p)) != 1)
+		free(p);
+	if (r == 0)
+		s6record_drop(name, path);
+}
+
+/* 1 it was there. */
+static int
+withdraw_from(const char *path, const char *name)
+{
+	int	 scan, r = 0;
+
+	if ((scan = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1) {
+		s6record_drop(name, path);
+		return 0;
+	}
+	if (slot_ismine(scan, name, service_getenv()->run_path))
+		r = s6record_takeout(scan, name, path) == 0;
+	else
+		take_rest(scan, name, path);
+	close(scan);
+	return r;
 }
 
 int
 s6record_withdraw(const char *name, const char *but)
 {
-	char	*path;
-	int	 scan, r = 0;
+	char	*text, *path, *rest;
+	int	 r = 0;
 
-	if ((path = read_record(name)) == NULL)
-		return 0;
-	if (but != NULL && strcmp(path, but) == 0)
-		goto done;
-	if ((scan = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1) {
-		if (slot_ismine(scan, name, service_getenv()->run_path))
-			r = s6record_takeout(scan, name, path) == 0;
-		else
-			take_rest(scan, name, path);
-		close(scan);
-	} else
-		s6record_drop(name);
- done:
-	free(path);
+	rest = text = read_record(name);
+	while ((path = strsep(&rest, "\n")) != NULL)
+		if (path[0] == '/' && (but == NULL ||
+		    strcmp(path, but) != 0))
+			r |= withdraw_from(path, name);
+	free(text);
 	return r;
 }
 
@@ -188,16 +230,18 @@ list_records(void)
 static int
 has_slot(const char *name)
 {
-	char	*path;
+	char	*text, *path, *rest;
 	int	 scan, yes = 0;
 
-	if ((path = read_record(name)) == NULL)
-		return 0;
-	if ((scan = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1) {
-		yes = slot_ismine(scan, name, service_getenv()->run_path);
-		close(scan);
-	}
-	free(path);
+	rest = text = read_record(name);
+	while (!yes && (path = strsep(&rest, "\n")) != NULL)
+		if (path[0] == '/' && (scan = open(path, O_RDONLY |
+		    O_DIRECTORY | O_CLOEXEC)) != -1) {
+			yes = slot_ismine(scan, name,
+			    service_getenv()->run_path);
+			close(scan);
+		}
+	free(text);
 	return yes;
 }
 

@@ -7,8 +7,8 @@
 
 /* It is, or is to be, in that directory. */
 void	 s6record_write(const char *, const char *);
-/* It is in none any more. */
-void	 s6record_drop(const char *);
+/* It is not in that one any more. */
+void	 s6record_drop(const char *, const char *);
 /* Take it out of its open scan directory of that path, its record with it.
  * 0, or -1 (logged). */
 int	 s6record_takeout(int, const char *, const char *);

@@ -73,7 +73,7 @@ struct publication {
 	const char		*mark;
 	struct owner		 owner;
 	int			 down;	/* if nobody supervises it */
-	int			 hold;	/* down where it is made */
+	int			 hold;	/* likewise, for the time being */
 	int			 dry;
 };
 enum published slot_publish(int, const struct publication *, char *);
@@ -94,8 +94,8 @@ void	 slot_sweep(int);
  * being taken out, and done(arg) of the last who asked follows when it does
  * not any more, or had to be given up; else 0. */
 int	 slot_await(const char *, void (*)(void *), void *);
-/* 1 something of that name is being taken out, for nobody so far: done(arg)
- * as of slot_withdraw(); else 0. */
-int	 slot_leaves(const char *, void (*)(void *), void *);
+/* 1 something of that name is being taken out of that directory, for nobody
+ * so far: done(arg) as of slot_withdraw(); -1 for somebody; 0 nothing is. */
+int	 slot_leaves(int, const char *, void (*)(void *), void *);
 
 #endif

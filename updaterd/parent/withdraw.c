@@ -248,18 +248,27 @@ slot_await(const char *name, void (*done)(void *), void *arg)
 }
 
 int
-slot_leaves(const char *name, void (*done)(void *), void *arg)
+slot_leaves(int scan, const char *name, void (*done)(void *), void *arg)
 {
 	struct withdrawal	*w;
+	struct stat		 a, b;
+	int			 r = 0;
 
-	TAILQ_FOREACH(w, &withdrawals, entry)
-		if (w->done == NULL &&
-		    strcmp(dead_name(w->dead), name) == 0) {
+	if (fstat(scan, &a) == -1)
+		return -1;
+	TAILQ_FOREACH(w, &withdrawals, entry) {
+		if (strcmp(dead_name(w->dead), name) != 0 ||
+		    fstat(w->scan, &b) == -1 || a.st_ino != b.st_ino ||
+		    a.st_dev != b.st_dev)
+			continue;
+		if (w->done == NULL && arg != NULL) {
 			w->done = done;
 			w->arg = arg;
 			return 1;
 		}
-	return 0;
+		r = -1;
+	}
+	return r;
 }
 
 /* Go on with one that was begun; its descriptor is taken over. */
