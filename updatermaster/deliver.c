@@ -330,8 +330,9 @@ push(struct target *t)
 
 	if (p->confirm > 0)
 		snprintf(window, sizeof(window), "&confirm=%u", p->confirm);
-	if (asprintf(&what, "/update?sha256=%s%s%s%s%s%s", p->pack.sha256,
+	if (asprintf(&what, "/update?sha256=%s%s%s%s%s%s%s", p->pack.sha256,
 	    p->sha[0] ? "&sha=" : "", p->sha, p->force ? "&force=true" : "",
+	    p->downgrade ? "&downgrade=true" : "",
 	    p->dry_run ? "&dry_run=true" : "", window) == -1)
 		err(1, NULL);
 	path = make_path(t, what);

@@ -113,9 +113,11 @@ deliver_self(struct target *t)
 	int			 own = plan_ownself(p);
 	char			*path;
 
-	if (asprintf(&path, "/update-self?sha=%s&sha256=%s&confirm_self=true%s",
+	if (asprintf(&path, "/update-self?sha=%s&sha256=%s&confirm_self=true%s"
+	    "%s",
 	    own ? "" : p->sha, own ? p->self_pack.sha256 : p->pack.sha256,
-	    p->force ? "&force=true" : "") == -1)
+	    p->force ? "&force=true" : "",
+	    p->downgrade ? "&downgrade=true" : "") == -1)
 		err(1, NULL);
 	t->state = TARGET_SELF;
 	deliver_phase(t, "self");

@@ -36,7 +36,8 @@ enum {
 	OPT_SHA, OPT_EXCLUDE, OPT_INCLUDE, OPT_DRY_RUN, OPT_FORCE, OPT_SELF,
 	OPT_PORT, OPT_JSON, OPT_REPORT, OPT_INVENTORY, OPT_CANARY, OPT_BATCH,
 	OPT_MAX_FAIL, OPT_PAUSE, OPT_PARALLEL, OPT_ROLLBACK, OPT_RESUME,
-	OPT_RETRIES, OPT_SIGN, OPT_CONFIRM, OPT_SELF_ROOT, OPT_SELF_TARBALL
+	OPT_RETRIES, OPT_SIGN, OPT_CONFIRM, OPT_SELF_ROOT, OPT_SELF_TARBALL,
+	OPT_DOWNGRADE
 };
 
 static const struct option	longopts[] = {
@@ -53,6 +54,7 @@ static const struct option	longopts[] = {
 	{ "include",	required_argument, NULL, OPT_INCLUDE },
 	{ "dry-run",	no_argument, NULL, OPT_DRY_RUN },
 	{ "force",	no_argument, NULL, OPT_FORCE },
+	{ "downgrade",	no_argument, NULL, OPT_DOWNGRADE },
 	{ "include-self", no_argument, NULL, OPT_SELF },
 	{ "self-root",	required_argument, NULL, OPT_SELF_ROOT },
 	{ "self-tarball", required_argument, NULL, OPT_SELF_TARBALL },
@@ -214,6 +216,9 @@ option(struct args *a, int opt, const char *name)
 		return 0;
 	case OPT_FORCE:
 		p->force = 1;
+		return 0;
+	case OPT_DOWNGRADE:
+		p->downgrade = 1;
 		return 0;
 	case OPT_SELF:
 		p->self = 1;

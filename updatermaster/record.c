@@ -108,6 +108,7 @@ plan_json(const struct rollout *ro)
 	}
 	json_object_set_new(o, "port", json_integer(p->port));
 	json_object_set_new(o, "force", json_boolean(p->force));
+	json_object_set_new(o, "downgrade", json_boolean(p->downgrade));
 	json_object_set_new(o, "self", json_boolean(p->self));
 	if (plan_ownself(p)) {
 		if (p->self_root != NULL)
@@ -277,6 +278,7 @@ read_plan(struct rollout *ro, const json_t *o)
 	    sizeof(p->pack.sha256));
 	p->port = (uint16_t)js_int(o, "port", 0);
 	p->force = js_true(o, "force");
+	p->downgrade = js_true(o, "downgrade");
 	p->self = js_true(o, "self");
 	p->self_root = string_of(o, "self_root");
 	p->self_tarball = string_of(o, "self_tarball");

@@ -105,6 +105,7 @@ struct plan {
 	uint16_t	 port;		/* 0: that of the host */
 	int		 dry_run;
 	int		 force;
+	int		 downgrade;	/* an older signature is meant */
 	int		 verbose;	/* of this run: say what is left out */
 	int		 self;
 	char		*self_root;	/* absolute; both NULL: the */

@@ -67,9 +67,10 @@ _updatermaster()
 	sign)	words='-k -o'
 		COMPREPLY=($(compgen -f -- "$cur"));;
 	push)	words="$whom --root --tarball --sign --sha --exclude --include
-		    --dry-run --force --include-self --self-root --self-tarball --report --canary
-		    --batch --max-fail --pause --rollback-on-fail --resume
-		    --retries --confirm --verbose";;
+		    --dry-run --force --downgrade --include-self --self-root
+		    --self-tarball --report --canary --batch --max-fail
+		    --pause --rollback-on-fail --resume --retries --confirm
+		    --verbose";;
 	rollback)
 		words="$whom --to";;
 	watch)	words="$whom --every --rounds";;

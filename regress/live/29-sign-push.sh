@@ -118,6 +118,18 @@ is "$(all_active)" r3 "is installed"
 t "push --sign=KEY of a ready archive" um push --all \
     --sign="$T/keys/theirs.sec" --tarball "$T/r1.tgz" --sha r1
 is "$(all_active)" r1 "is installed"
+later() {
+	rm -f "$T/r1.later"
+	um sign -k "$T/keys/theirs.sec" "$T/r1.tgz" -o "$T/r1.later"
+}
+t "one is signed later" wait_for 5 signed_after \
+    "$(signed_on "$T/r3.tgz.signed")" "$T/r1.later" later
+t "and pushed" um push --all --tarball "$T/r1.later" --sha r1
+fails "one that was signed before" "older release is not taken" um push \
+    --all --tarball "$T/r3.tgz.signed" --sha r3
+t "push --downgrade" um push --all --tarball "$T/r3.tgz.signed" --sha r3 \
+    --downgrade
+is "$(all_active)" r3 "is installed"
 chmod 600 "$theirs"
 fails "a key that is none" "no secret key" um push --all --sign "$theirs" \
     --root "$T/src/r2" --sha r2
