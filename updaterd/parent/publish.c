@@ -254,15 +254,26 @@ slot_publish(int scan, const struct publication *p, char *text)
 }
 
 int
-slot_ismine(int scan, const char *name, const char *mark)
+slot_open(int scan, const char *name, const char *mark)
 {
-	int	 fd, yes;
+	int	 fd;
 
 	fd = openat(scan, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 	    O_CLOEXEC);
+	if (fd == -1 || (scandir_isroots(fd) && is_marked(fd, mark)))
+		return fd;
+	close(fd);
+	errno = EPERM;
+	return -1;
+}
+
+int
+slot_ismine(int scan, const char *name, const char *mark)
+{
+	int	 fd = slot_open(scan, name, mark);
+
 	if (fd == -1)
 		return 0;
-	yes = is_marked(fd, mark);
 	close(fd);
-	return yes;
+	return 1;
 }

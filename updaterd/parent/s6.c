@@ -50,13 +50,6 @@ timer(struct event *ev, uint32_t ms)
 	evtimer_add(ev, &tv);
 }
 
-/* Whose slots are ours: no two daemons have the same. */
-static const char *
-our_mark(void)
-{
-	return service_getenv()->run_path;
-}
-
 /* --- the slot ---------------------------------------------------------- */
 
 /*
@@ -131,7 +124,7 @@ render(struct instance *i, int dry, struct slot *slot, char *text)
 		goto done;
 	snprintf(base, sizeof(base), "%s/current", i->agent->conf->root);
 	c.name = i->name;
-	c.mark = our_mark();
+	c.mark = scan_mark();
 	c.base = base;
 	c.directory = x.directory;
 	c.command = &x.command;
@@ -173,10 +166,15 @@ publish(struct s6 *x, int scan, int down, int dry, char *text)
 	struct publication	 p;
 	enum published		 r = PUBLISHED_FAILED;
 
-	if (render(x->i, dry, &slot, text) == 0) {
+	memset(&slot, 0, sizeof(slot));
+	if (scan_isfixed(x->scan, x->i->name))
+		snprintf(text, UPD_TEXT_SIZE, "the slot %s is somebody "
+		    "else's by \"static\": give the service another name",
+		    x->i->name);
+	else if (render(x->i, dry, &slot, text) == 0) {
 		p.name = x->i->name;
 		p.slot = &slot;
-		p.mark = our_mark();
+		p.mark = scan_mark();
 		p.owner = x->owner;
 		p.down = down;
 		/* s6-svscan may be about to start it. */
@@ -262,7 +260,7 @@ poll_timer(int nofd, short what, void *arg)
 	int		 scan, slot = -1, listens = 0;
 
 	if ((scan = scan_open(x->scan, 0, text)) != -1) {
-		slot = scandir_slot(scan, x->i->name);
+		slot = scan_slot(x->scan, scan, x->i->name);
 		close(scan);
 	}
 	if (slot != -1) {
@@ -351,7 +349,7 @@ s6_start(struct instance *i, char *text)
 		}
 	}
 	if (r != PUBLISHED_FAILED && r != PUBLISHED_REBUILD &&
-	    (slot = scandir_slot(scan, i->name)) != -1) {
+	    (slot = scan_slot(x->scan, scan, i->name)) != -1) {
 		if ((ok = tell_up(slot)) == 0)
 			s6_look(i);
 		else if ((ok = scandir_rescan(scan, 0)) == 0) {
@@ -392,7 +390,7 @@ kill_timer(int nofd, short what, void *arg)
 	log_notice("kill %s: not stopped within %u ms", x->i->name,
 	    x->i->stop_ms);
 	if ((scan = scan_open(x->scan, 0, text)) != -1) {
-		slot = scandir_slot(scan, x->i->name);
+		slot = scan_slot(x->scan, scan, x->i->name);
 		if (slot == -1 || slot_control(slot, 0, "k") == -1)
 			(void)observe_kill(x->i, SIGKILL);
 		if (slot != -1)
@@ -414,7 +412,7 @@ s6_stop(struct instance *i)
 	x->starting = 0;
 	evtimer_del(&x->poll_ev);
 	if ((scan = scan_open(x->scan, 0, text)) != -1) {
-		slot = scandir_slot(scan, i->name);
+		slot = scan_slot(x->scan, scan, i->name);
 		close(scan);
 	}
 	if (slot != -1 && slot_setdown(slot, 1) == -1)
@@ -442,7 +440,7 @@ s6_agree(struct instance *i)
 	    i->state != SERVICE_DOWN) ||
 	    (scan = scan_open(x->scan, 0, text)) == -1)
 		return;
-	slot = scandir_slot(scan, i->name);
+	slot = scan_slot(x->scan, scan, i->name);
 	close(scan);
 	if (slot == -1)
 		return;
@@ -505,7 +503,7 @@ s6_forget(struct instance *i)
 		return;
 	i->priv = NULL;
 	if ((scan = scan_open(x->scan, 0, text)) != -1) {
-		if (slot_ismine(scan, i->name, our_mark()))
+		if (slot_ismine(scan, i->name, scan_mark()))
 			(void)s6record_takeout(scan, i->name, x->scan->path);
 		else
 			s6record_drop(i->name, x->scan->path);
@@ -546,7 +544,7 @@ s6_list(const struct service_conf *c, void (*fn)(void *, const char *),
 	}
 	while ((e = readdir(d)) != NULL)
 		if (e->d_name[0] != '.' &&
-		    slot_ismine(scan, e->d_name, our_mark()))
+		    slot_ismine(scan, e->d_name, scan_mark()))
 			args_add(&names, e->d_name);
 	closedir(d);
 	for (n = 0; n < names.n; n++)

@@ -68,6 +68,13 @@ void		 scan_put(struct scan *);	/* one slot less */
 /* Open it; with 1 make and mount what is wanted first, sweep it, and begin
  * to watch.  -1 with text. */
 int		 scan_open(struct scan *, int, char *);
+/* Whose slots are ours: no two daemons have the same. */
+const char	*scan_mark(void);
+/* 1 the slot of that name is somebody else's by the configuration. */
+int		 scan_isfixed(const struct scan *, const char *);
+/* That slot of ours in it, which is open.  -1 with errno; EPERM: it is
+ * somebody else's, and is to be left alone. */
+int		 scan_slot(const struct scan *, int, const char *);
 /* Give the rights on static slots. */
 void		 scan_grant(struct scan *, int);
 

@@ -67,7 +67,7 @@ open_slot(struct s6 *x)
 
 	if ((scan = scan_open(x->scan, 0, text)) == -1)
 		return -1;
-	slot = scandir_slot(scan, x->i->name);
+	slot = scan_slot(x->scan, scan, x->i->name);
 	close(scan);
 	return slot;
 }
@@ -109,15 +109,21 @@ static void
 unseen(struct s6 *x, int slot, struct sighting *s)
 {
 	char	 text[UPD_TEXT_SIZE];
-	int	 scan, alive = 0;
+	int	 scan, alive = 0, foreign = 0;
 
 	memset(s, 0, sizeof(*s));
 	s->status = -1;
 	if ((scan = scan_open(x->scan, 0, text)) != -1) {
 		alive = scandir_isalive(scan);
+		foreign = slot == -1 && faccessat(scan, x->i->name, F_OK,
+		    AT_SYMLINK_NOFOLLOW) == 0;
 		close(scan);
 	}
-	if (slot == -1)
+	if (foreign)
+		snprintf(s->text, sizeof(s->text), "its slot in %.60s is not "
+		    "updaterd's: give the service another name",
+		    x->scan->path);
+	else if (slot == -1)
 		snprintf(s->text, sizeof(s->text), "there is no slot for it "
 		    "in %.100s", x->scan->path);
 	else if (!alive)

@@ -96,20 +96,43 @@ changed(void *arg)
 	}
 }
 
+const char *
+scan_mark(void)
+{
+	return service_getenv()->run_path;
+}
+
+int
+scan_isfixed(const struct scan *s, const char *name)
+{
+	size_t	 n;
+
+	for (n = 0; n < s->fixed.n; n++)
+		if (strcmp(s->fixed.v[n], name) == 0)
+			return 1;
+	return 0;
+}
+
+int
+scan_slot(const struct scan *s, int fd, const char *name)
+{
+	if (scan_isfixed(s, name)) {
+		errno = EPERM;
+		return -1;
+	}
+	return slot_open(fd, name, scan_mark());
+}
+
 /* Names that are not there yet. */
 static void
 take_fixed(struct scan *s, const struct service_conf *c,
     const struct owner *o)
 {
-	size_t	 n, m;
+	size_t	 n;
 
-	for (n = 0; n < c->scan_static.n; n++) {
-		for (m = 0; m < s->fixed.n; m++)
-			if (strcmp(s->fixed.v[m], c->scan_static.v[n]) == 0)
-				break;
-		if (m == s->fixed.n)
+	for (n = 0; n < c->scan_static.n; n++)
+		if (!scan_isfixed(s, c->scan_static.v[n]))
 			args_add(&s->fixed, c->scan_static.v[n]);
-	}
 	if (c->scan_static.n > 0)
 		s->owner = *o;
 	if (c->scan_mount)

@@ -57,9 +57,8 @@ scandir_rescan(int fd, int prune)
 	return fifo_tell(fd, SCAN_CONTROL, prune ? "an" : "a");
 }
 
-/* Only root may have a say in what root's s6-supervise executes. */
-static int
-is_roots(int fd)
+int
+scandir_isroots(int fd)
 {
 	struct stat	 st;
 
@@ -115,7 +114,7 @@ scandir_open(const char *path, int mount, char *text)
 	}
 	if (mount && (fd = mount_on(path, fd, text)) == -1)
 		return -1;
-	if (!is_roots(fd)) {
+	if (!scandir_isroots(fd)) {
 		snprintf(text, UPD_TEXT_SIZE, "cannot use %s: others than "
 		    "root may write to it; chown root it, chmod go-w", path);
 		close(fd);
@@ -129,7 +128,7 @@ scandir_slot(int fd, const char *name)
 {
 	int	 slot = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (slot != -1 && !is_roots(slot)) {
+	if (slot != -1 && !scandir_isroots(slot)) {
 		close(slot);
 		errno = EPERM;
 		return -1;

@@ -24,7 +24,10 @@ struct owner {
  * follows no symlinks.  -1 with text.
  */
 int	 scandir_open(const char *, int, char *);
-/* One of its slots, followed only where root may have linked it.  -1 with
+/* 1 only root has a say in what s6-supervise, or s6-svscan, executes in that
+ * directory. */
+int	 scandir_isroots(int);
+/* A slot of somebody else's in it, followed only where root may have linked it.  -1 with
  * errno. */
 int	 scandir_slot(int, const char *);
 /* 1 s6-svscan runs on it. */
@@ -77,7 +80,10 @@ struct publication {
 	int			 dry;
 };
 enum published slot_publish(int, const struct publication *, char *);
-/* 1 it is there and has that mark. */
+/* One that has that mark: no other is told anything, or written to.  -1 with
+ * errno; EPERM: it is somebody else's. */
+int	 slot_open(int, const char *, const char *);
+/* 1 there is one. */
 int	 slot_ismine(int, const char *, const char *);
 
 /* --- withdraw.c -------------------------------------------------------- */
