@@ -90,7 +90,7 @@ struct msg_profile_found {
 
 struct msg_profile_scanned {
 	int32_t		dir_errno;		/* of DIR; 0: all of it seen */
-	uint32_t	many;			/* 1: more than PROFILE_MAX */
+	uint32_t	many;			/* 1: not all was looked at */
 };
 
 struct msg_profile_state {

@@ -11,9 +11,10 @@
 
 #include "farwatch.h"
 
+/* Owner and mode of what is in it, too: it may become readable. */
 #define DIR_EVENTS	(IN_CREATE | IN_MOVED_TO | IN_DELETE | \
 			IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | \
-			IN_ONLYDIR)
+			IN_ATTRIB | IN_ONLYDIR)
 /* A file that is replaced loses a link, and is deleted once nobody has it
  * open any more. */
 #define FILE_EVENTS	(IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB | \

@@ -195,6 +195,33 @@ writes(void **state)
 	unlinkat(fd, FILE_NAME, 0);
 }
 
+/* The time of the file where it has none, or one that is yet to come. */
+static void
+times(void **state)
+{
+	static const char *const	 texts[] = {
+		"{\"desired_state\":\"running\"}",
+		"{\"desired_state\":\"running\",\"timestamp\":4102444800}",
+		"{\"timestamp\":\"2199-01-01T00:00:00Z\"}"
+	};
+	static const struct timespec	 past[2] = { { 7, 5000 }, { 7, 5000 } };
+	static const struct timespec	 future[2] = { { 4102444800, 0 },
+					    { 4102444800, 0 } };
+	struct msg_profile_found	 f;
+	size_t				 i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		put(texts[i]);
+		assert_int_equal(utimensat(fd, FILE_NAME, past, 0), 0);
+		statefile_read(fd, "gw", &f);
+		assert_int_equal(f.stamp, 7000005);
+		assert_int_equal(utimensat(fd, FILE_NAME, future, 0), 0);
+		statefile_read(fd, "gw", &f);
+		assert_int_equal(f.stamp, 0);
+	}
+	unlinkat(fd, FILE_NAME, 0);
+}
+
 /* A log of that size, then a line; is it rotated? */
 static int
 rotates(off_t size)
@@ -250,6 +277,7 @@ main(void)
 {
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test(parses), cmocka_unit_test(hostile),
+		cmocka_unit_test(times),
 		cmocka_unit_test(writes), cmocka_unit_test(rotation)
 	};
 

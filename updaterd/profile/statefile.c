@@ -180,6 +180,7 @@ statefile_read(int dirfd, const char *service, struct msg_profile_found *f)
 	struct stat	 st;
 	char		 name[FILE_SIZE], *data;
 	size_t		 len;
+	int64_t		 now, us;
 
 	f->state = PSTATE_NONE;
 	f->desired = PDESIRED_NONE;
@@ -192,10 +193,19 @@ statefile_read(int dirfd, const char *service, struct msg_profile_found *f)
 	}
 	statefile_parse(data, len, service, f);
 	free(data);
-	/* A tool that notes no time has at least written at one. */
-	if (f->stamp == 0 && fstatat(dirfd, name, &st,
-	    AT_SYMLINK_NOFOLLOW) == 0)
-		f->stamp = (int64_t)st.st_mtime * US;
+	/*
+	 * A tool that notes no time has at least written at one.  Nor is one
+	 * believed that is yet to come: what is wanted then would be newer
+	 * than any command.
+	 */
+	now = time_real_us();
+	if (f->stamp != 0 && f->stamp <= now)
+		return;
+	f->stamp = 0;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (us = (int64_t)st.st_mtim.tv_sec * US +
+	    st.st_mtim.tv_nsec / 1000) <= now && us > 0)
+		f->stamp = us;
 }
 
 /* --- writing --------------------------------------------------------- */

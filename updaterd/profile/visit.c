@@ -7,8 +7,8 @@
  *
  * The watch on a directory is made before it is read: what comes in
  * between is seen by one of both.  Of a profile only the marker is
- * watched, since its directory is busy; a directory without a marker is
- * watched until it has one.
+ * watched, since its directory is busy; a directory without a marker, or
+ * with something else in its place, is watched until it has one.
  */
 #include <sys/types.h>
 #include <sys/stat.h>
@@ -60,13 +60,13 @@ names_free(struct names *l)
 	free(l->v);
 }
 
-/* All names of DIR in byte order.  0, or -1 errno. */
+/* All names of DIR in byte order: 0, 1 there are more, or -1 errno. */
 static int
 read_names(int dirfd, struct names *l)
 {
 	struct dirent	*de;
 	DIR		*dir;
-	int		 fd;
+	int		 fd, more = 0;
 
 	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
@@ -76,10 +76,15 @@ read_names(int dirfd, struct names *l)
 		return -1;
 	}
 	errno = 0;
-	while (l->n < ENTRIES_MAX && (de = readdir(dir)) != NULL)
-		if (strcmp(de->d_name, ".") != 0 &&
-		    strcmp(de->d_name, "..") != 0)
+	while (!more && (de = readdir(dir)) != NULL) {
+		if (strcmp(de->d_name, ".") == 0 ||
+		    strcmp(de->d_name, "..") == 0)
+			continue;
+		if (l->n == ENTRIES_MAX)
+			more = 1;
+		else
 			names_add(l, de->d_name);
+	}
 	if (errno != 0) {
 		closedir(dir);
 		return -1;
@@ -87,7 +92,7 @@ read_names(int dirfd, struct names *l)
 	closedir(dir);
 	if (l->n > 0)
 		qsort(l->v, l->n, sizeof(*l->v), compare);
-	return 0;
+	return more;
 }
 
 /* --- one profile ----------------------------------------------------- */
@@ -154,19 +159,28 @@ watch_failed(struct lodge *l, const char *name)
 
 /* Is the marker there: 1; 0 no; -1 what has its name is no file. */
 static int
-has_marker(struct lodge *l, int fd, const char *name)
+look_marker(const struct lodge *l, int fd)
 {
 	struct stat	 st;
 
-	if (fstatat(fd, l->start.marker, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return S_ISREG(st.st_mode) ? 1 : -1;
-	if ((l->start.flags & PROFILE_WATCH) == 0)
+	if (fstatat(fd, l->start.marker, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return 0;
+	return S_ISREG(st.st_mode) ? 1 : -1;
+}
+
+/* The same; one without is watched. */
+static int
+has_marker(struct lodge *l, int fd, const char *name)
+{
+	int	 r;
+
+	if ((r = look_marker(l, fd)) == 1 ||
+	    (l->start.flags & PROFILE_WATCH) == 0)
+		return r;
 	if (farwatch_dir(&l->watch, fd) == -1)
 		watch_failed(l, name);
 	/* It may have come meanwhile. */
-	return fstatat(fd, l->start.marker, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode);
+	return look_marker(l, fd);
 }
 
 static enum profile_skip
@@ -226,6 +240,7 @@ visit_dir(struct lodge *l, struct msg_profile_scanned *end)
 {
 	struct names	 names;
 	size_t		 i, n = 0;
+	int		 r;
 
 	memset(&names, 0, sizeof(names));
 	end->dir_errno = l->dir_errno;
@@ -237,8 +252,10 @@ visit_dir(struct lodge *l, struct msg_profile_scanned *end)
 		watch_failed(l, l->start.profiles);
 	if (l->dirfd == -1)
 		return;
-	if (read_names(l->dirfd, &names) == -1)
+	if ((r = read_names(l->dirfd, &names)) == -1)
 		end->dir_errno = errno;
+	/* Who was not looked at has not gone. */
+	end->many = r == 1;
 	for (i = 0; i < names.n; i++) {
 		if (n == PROFILE_MAX) {
 			end->many = 1;
