@@ -115,14 +115,31 @@ relkey_lines(const char *s, size_t len, uint8_t *out, size_t n,
 	return line + 1 + (size_t)(end - s) + 1;
 }
 
+/* In the form of the file that signify keeps for itself. */
+static int
+is_secret(const char *s, size_t len)
+{
+	uint8_t		 raw[RELKEY_SECRET_LEN];
+	const char	*why;
+	int		 is;
+
+	is = relkey_lines(s, len, raw, sizeof(raw), &why) != 0;
+	explicit_bzero(raw, sizeof(raw));
+	return is;
+}
+
 int
 relkey_parse(const char *s, size_t len, struct relkey *key, const char **why)
 {
 	uint8_t	 raw[RELKEY_ALG_LEN + sizeof(*key)];
 	size_t	 n;
 
-	if ((n = relkey_lines(s, len, raw, sizeof(raw), why)) == 0)
+	if ((n = relkey_lines(s, len, raw, sizeof(raw), why)) == 0) {
+		if (is_secret(s, len))
+			*why = "a secret key, which belongs on no host: name "
+			    "the public one that was made with it";
 		return -1;
+	}
 	if (memcmp(raw, RELKEY_ALG, RELKEY_ALG_LEN) != 0) {
 		*why = "not an Ed25519 key";
 		return -1;

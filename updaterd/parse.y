@@ -126,7 +126,12 @@ main	: USER string	{ STRINGTO(conf, KEY_USER, user, $<pos>1, $2); }
 		setting_permit(conf, $<pos>1, $2, PERMIT_FINGERPRINT, $5);
 	}
 	| RELEASE KEY string	{ setting_release_key(conf, $<pos>1, $3); }
-	| SELF '{' selfopts '}'
+	| SELF '{' selfopts '}'	{
+		if (conf->self_root == NULL && !conf->damaged &&
+		    conf->lines[KEY_SELF_WITHIN] == 0)
+			setting_error($<pos>1, "self: no root: it takes a "
+			    "directory for the releases of updaterd");
+	}
 	| agent
 	;
 cgroup	: /* empty */

@@ -310,7 +310,7 @@ test_key_files(void **state)
 	    "key\nRWTCh4nya4GzKtMSQyLCaWNsgmr6M6T82Np4Fg2nEOojiK7Vby/B10sW\n";
 	struct relkey		 key;
 	const char		*why;
-	char			 copy[sizeof(good) + 64];
+	char			 copy[sizeof(good) + 64], theirs[200];
 	size_t			 i, len = sizeof(good) - 1;
 
 	assert_int_equal(relkey_parse(good, len, &key, &why), 0);
@@ -325,6 +325,12 @@ test_key_files(void **state)
 	copy[strcspn(copy, "\n") + 1] = 'S';
 	assert_int_equal(relkey_parse(copy, len, &key, &why), -1);
 	assert_string_equal(why, "not an Ed25519 key");
+	/* 104 bytes in base64 */
+	memset(theirs, 'A', sizeof(theirs));
+	memcpy(theirs, "untrusted comment: x\n", 21);
+	memcpy(theirs + 21 + 138, "A=\n", 3);
+	assert_int_equal(relkey_parse(theirs, 21 + 141, &key, &why), -1);
+	assert_non_null(strstr(why, "a secret key"));
 }
 
 int
