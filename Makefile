@@ -4,7 +4,7 @@
 #	make deps		install what is missing to build and to test
 #	make check		all tests (as root)
 #	make fault		kills and errors at every step, attacks, lies:
-#				the better part of an hour
+#				an hour and more
 #	make soak N=10000	so many updates in a row: does anything grow?
 #	make soak-self N=1000	so many updates of updaterd itself, under load
 #	make fuzz T=60		each fuzz harness for so many seconds

@@ -164,7 +164,7 @@ def phases():
     for what, name in BROKEN:
         title = f"update to one {what}"
         yield Phase(title, "parent", go_broken(name))
-        yield Phase(title, "watch", go_broken(name), every=True)
+        yield Phase(title, "watch", go_broken(name), every=True, step=5)
         for mode in ("manager", "loop"):
             yield Phase(title, "parent", go_broken(name), mode, step=3)
             yield Phase(title, "watch", go_broken(name), mode)
