@@ -303,6 +303,11 @@ check_foreign(struct check *c, const struct service_conf *s)
 	if (s->profiles != NULL && !percent_has(s->unit, 'p'))
 		ERROR(c, s->lines[KEY_SUPERVISE], "supervise: \"%.64s\" is "
 		    "one name for all profiles; put %%p into it", s->unit);
+	else if (s->profiles != NULL && strncmp(s->unit, "%p", 2) == 0)
+		ERROR(c, s->lines[KEY_SUPERVISE], "supervise: \"%.64s\" lets "
+		    "the name of a profile choose any of the host's; put "
+		    "something before %%p, as in \"%s%%p%s\"", s->unit, is_unit ?
+		    "gateway@" : "gateway_", is_unit ? ".service" : "");
 	else if (!ok && is_unit)
 		ERROR(c, s->lines[KEY_SUPERVISE], "supervise systemd: "
 		    "\"%.64s\" is not the whole name of a service unit, as "
@@ -335,6 +340,26 @@ check_percent(struct check *c, const struct service_conf *s,
 		    key_name(key), odd);
 }
 
+/*
+ * Whoever makes a profile chooses what stands for %p.  1 if that alone is the
+ * name, in a directory that is not visibly the service's own: it may be any
+ * file of root's there.
+ */
+static int
+is_bare(const char *path, const char *service)
+{
+	const char	*p = strstr(path, "%p"), *s = path;
+	size_t		 len = strlen(service);
+
+	if (p == NULL || p == path || p[-1] != '/')
+		return 0;
+	while ((s = strstr(s + 1, service)) != NULL && s < p)
+		if (!isalnum((unsigned char)s[-1]) &&
+		    !isalnum((unsigned char)s[len]))
+			return 0;
+	return 1;
+}
+
 static void
 check_percents(struct check *c, const struct service_conf *s)
 {
@@ -357,6 +382,12 @@ check_percents(struct check *c, const struct service_conf *s)
 	if (s->profiles != NULL && !percent_has(s->log, 'p'))
 		ERROR(c, s->lines[KEY_LOG], "log: each profile needs one of "
 		    "its own, put %%p into its name");
+	if (s->profiles != NULL && s->supervisor == SUPERVISE_NATIVE &&
+	    is_bare(s->log, s->name))
+		ERROR(c, s->lines[KEY_LOG], "log: with \"%.64s\" the name of a "
+		    "profile chooses any file of root's there; put the "
+		    "service's name before %%p, as in \"%.64s-%%p.log\"",
+		    s->log, s->name);
 }
 
 /* A directory may begin with %h, which is one. */
