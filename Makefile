@@ -64,7 +64,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/dump.o updaterd/parent/expand.o \
 		updaterd/parent/expiry.o updaterd/parent/ghost.o \
 		updaterd/parent/guard.o updaterd/parent/handover.o \
-		updaterd/parent/health.o updaterd/parent/herald.o \
+		updaterd/parent/health.o updaterd/parent/heard.o \
+		updaterd/parent/herald.o \
 		updaterd/parent/history.o updaterd/parent/identity.o \
 		updaterd/parent/inquiry.o \
 		updaterd/parent/instance.o \
@@ -82,7 +83,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/echo.o \
 		updaterd/parent/once.o \
 		updaterd/parent/plan.o \
-		updaterd/parent/pass.o updaterd/parent/prepare.o \
+		updaterd/parent/pass.o updaterd/parent/pidfile.o \
+		updaterd/parent/prepare.o \
 		updaterd/parent/probing.o updaterd/parent/prom.o \
 		updaterd/parent/promote.o updaterd/parent/publish.o \
 		updaterd/parent/push.o updaterd/parent/rcctl.o \
@@ -94,6 +96,7 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/request.o \
 		updaterd/parent/seat.o \
 		updaterd/parent/roster.o updaterd/parent/rights.o \
+		updaterd/parent/rundir.o \
 		updaterd/parent/s6.o updaterd/parent/s6look.o \
 		updaterd/parent/s6record.o \
 		updaterd/parent/s6scan.o updaterd/parent/scandir.o \
@@ -229,6 +232,7 @@ bench:
 	@${MAKE} programs regress/agent/agent
 	@sh regress/bench/run.sh
 	@sh regress/bench/services.sh
+	@sh regress/bench/slots.sh
 	@sh regress/bench/signed.sh
 	@sh regress/bench/master.sh
 

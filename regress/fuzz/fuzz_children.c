@@ -8,6 +8,7 @@
 /* LINK: common/imsgev.o common/compat/imsg.o common/proto.o common/util.o common/error.o updaterd/parent/dump.o updaterd/parent/expiry.o updaterd/parent/netconf.o updaterd/parent/netcount.o updaterd/parent/request.o updaterd/parent/utf8.o regress/fuzz/quiet.o */
 /* LIBS: -levent -ljansson */
 #include "../../updaterd/parent/children.c"
+#include "../../updaterd/parent/heard.c"
 /* static in both */
 #define rules		worker_rules
 #define got_ready	worker_got_ready

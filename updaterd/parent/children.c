@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "children.h"
 #include "error.h"
 #include "expiry.h"
 #include "imsgev.h"
@@ -41,7 +42,6 @@
 #define START_TRIES	3		/* of net, before we do not start */
 #define STEADY_MS	60000		/* a child that lived so long is fine */
 #define CONF_MS		PATIENCE(30000)	/* for net to answer a configuration */
-#define DATE_MAX	253402300799	/* seconds, the end of year 9999 */
 #define QUEUE_MAX	256		/* answers one may leave unread before
 					 * it is read no more */
 
@@ -49,17 +49,6 @@ enum net_state {
 	NET_WAITING = 0x1,		/* a configuration is on its way */
 	NET_SERVING = 0x2,
 	NET_DRAINING = 0x4		/* the ghost's: told to end */
-};
-
-struct child {
-	enum proc_type	 type;
-	struct proc	 proc;
-	struct event	 timer;
-	int		 running;
-	int		 exited;
-	int		 ready;		/* has said READY */
-	uint32_t	 delay_ms;
-	uint64_t	 started;	/* monotonic ms */
 };
 
 static struct child	 net = { .type = PROC_NET };
@@ -79,13 +68,6 @@ static int	 got_conf_bad(void *, struct imsg *);
 static int	 got_cert(void *, struct imsg *);
 static int	 got_count(void *, struct imsg *);
 static int	 got_drained(void *, struct imsg *);
-static int	 got_request(void *, struct imsg *);
-static int	 got_cancel(void *, struct imsg *);
-static int	 got_open(void *, struct imsg *);
-static int	 got_done(void *, struct imsg *);
-static int	 got_abort(void *, struct imsg *);
-static int	 got_probe(void *, struct imsg *);
-static int	 got_probe_cert(void *, struct imsg *);
 
 static const struct imsg_rule rules[] = {
 	{ IMSG_READY, PROC_NET, sizeof(struct msg_ready), 0, 0,
@@ -101,19 +83,19 @@ static const struct imsg_rule rules[] = {
 	    ANY_STATE, got_count },
 	{ IMSG_NET_DRAINED, PROC_NET, 0, 0, 0, NET_DRAINING, got_drained },
 	{ IMSG_REQUEST, PROC_NET, sizeof(struct msg_request), 0, 0,
-	    ANY_STATE, got_request },
+	    ANY_STATE, heard_request },
 	{ IMSG_CANCEL, PROC_NET, sizeof(struct msg_id), 0, 0,
-	    ANY_STATE, got_cancel },
+	    ANY_STATE, heard_cancel },
 	{ IMSG_UPDATE_OPEN, PROC_NET, sizeof(struct msg_update_open), 0, 0,
-	    ANY_STATE, got_open },
+	    ANY_STATE, heard_open },
 	{ IMSG_UPDATE_DONE, PROC_NET, sizeof(struct msg_update_done), 0, 0,
-	    ANY_STATE, got_done },
+	    ANY_STATE, heard_done },
 	{ IMSG_UPDATE_ABORT, PROC_NET, sizeof(struct msg_update_abort), 0, 0,
-	    ANY_STATE, got_abort },
+	    ANY_STATE, heard_abort },
 	{ IMSG_PROBE_RESULT, PROC_PROBE, sizeof(struct msg_probe_result), 0,
-	    0, ANY_STATE, got_probe },
+	    0, ANY_STATE, heard_probe },
 	{ IMSG_PROBE_CERT, PROC_PROBE, sizeof(struct msg_probe_cert), 0, 0,
-	    ANY_STATE, got_probe_cert }
+	    ANY_STATE, heard_cert }
 };
 
 /* --- configuration of net ------------------------------------------- */
@@ -266,126 +248,6 @@ got_conf_bad(void *arg, struct imsg *imsg)
 	expiry_net_refused();
 	log_warnx("net refuses the configuration: %s", m.text);
 	conf_answer(m.text[0] != '\0' ? m.text : "refused by net");
-	return 0;
-}
-
-static int
-caller_isvalid(struct msg_caller *c)
-{
-	if (!PROTO_STR(c->subject) || !PROTO_STR(c->fingerprint) ||
-	    !PROTO_STR(c->address))
-		return 0;
-	utf8_mend(c->subject);
-	utf8_mend(c->fingerprint);
-	utf8_mend(c->address);
-	/* Permitted by its fingerprint, without a name: it is still known. */
-	if (c->subject[0] == '\0')
-		strlcpy(c->subject, c->fingerprint, sizeof(c->subject));
-	return 1;
-}
-
-static int
-got_request(void *arg, struct imsg *imsg)
-{
-	struct child		*c = arg;
-	struct msg_request	 m;
-	struct caller		*caller;
-
-	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
-	    m.op >= OP_HISTORY || !PROTO_STR(m.agent) || !PROTO_STR(m.arg) ||
-	    !caller_isvalid(&m.caller))
-		return -1;
-	utf8_mend(m.agent);
-	utf8_mend(m.arg);
-	if ((caller = caller_new(&c->proc.iev, m.id, &m.caller)) != NULL)
-		ops_run(caller, &m);
-	return 0;
-}
-
-static int
-got_cancel(void *arg, struct imsg *imsg)
-{
-	struct child	*c = arg;
-	struct msg_id	 m;
-
-	if (imsg_get_data(imsg, &m, sizeof(m)) == -1)
-		return -1;
-	caller_cancel(&c->proc.iev, m.id);
-	return 0;
-}
-
-static int
-got_open(void *arg, struct imsg *imsg)
-{
-	struct child		*c = arg;
-	struct msg_update_open	 m;
-	struct caller		*caller;
-
-	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
-	    !PROTO_STR(m.agent) || !PROTO_STR(m.sha) ||
-	    !PROTO_STR(m.sha256) || m.length < -1 ||
-	    (m.sha256[0] != '\0' && !digest_ishex(m.sha256)) ||
-	    !caller_isvalid(&m.caller))
-		return -1;
-	utf8_mend(m.sha);
-	if ((caller = caller_new(&c->proc.iev, m.id, &m.caller)) != NULL)
-		update_open(caller, &m);
-	return 0;
-}
-
-static int
-got_done(void *arg, struct imsg *imsg)
-{
-	struct child		*c = arg;
-	struct msg_update_done	 m;
-
-	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
-	    !PROTO_STR(m.sha) || !PROTO_STR(m.sha256) ||
-	    (m.sha256[0] != '\0' && !digest_ishex(m.sha256)))
-		return -1;
-	utf8_mend(m.sha);
-	update_done(&c->proc.iev, &m);
-	return 0;
-}
-
-static int
-got_abort(void *arg, struct imsg *imsg)
-{
-	struct child		*c = arg;
-	struct msg_update_abort	 m;
-
-	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
-	    !PROTO_STR(m.text) || m.error == UPD_OK || m.error >= UPD_E__MAX)
-		return -1;
-	utf8_mend(m.text);
-	update_netabort(&c->proc.iev, &m);
-	return 0;
-}
-
-static int
-got_probe(void *arg, struct imsg *imsg)
-{
-	struct msg_probe_result	 m;
-
-	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
-	    !PROTO_STR(m.text) || m.body_len > sizeof(m.body) ||
-	    m.healthy > 1)
-		return -1;
-	utf8_mend(m.text);
-	if (!self_probe_result(&m))
-		service_probe_result(&m);
-	return 0;
-}
-
-static int
-got_probe_cert(void *arg, struct imsg *imsg)
-{
-	struct msg_probe_cert	 m;
-
-	if (imsg_get_data(imsg, &m, sizeof(m)) == -1 ||
-	    m.which >= PROBEFILE_KEY || m.expires < 0 || m.expires > DATE_MAX)
-		return -1;
-	service_probe_cert(&m);
 	return 0;
 }
 

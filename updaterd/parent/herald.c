@@ -178,7 +178,7 @@ herald_prepare(struct instance *i, int fresh, uid_t uid, gid_t gid,
 	herald_close(&i->health);
 	path[0] = '\0';
 	if ((h = i->health.herald = herald_new(uid)) == NULL ||
-	    (dirfd = native_rundir(i)) == -1)
+	    (dirfd = rundir_open(i)) == -1)
 		goto fail;
 	/* What an earlier one wrote must not speak for this one. */
 	if (fresh)

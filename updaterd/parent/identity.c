@@ -21,6 +21,7 @@
 #include "log.h"
 #include "util.h"
 
+#define KEPT_MAX	4	/* a service's user, the owner of slots ... */
 #define GROUPS_MAX	65536	/* NGROUPS_MAX of Linux */
 
 /* Supplementary groups by name.  0, or -1 with text. */
@@ -114,34 +115,39 @@ look_up(struct identity *id, const char *user, const char *group,
 
 /* --- many of the same ------------------------------------------------- */
 
-static struct {
-	int		 depth;		/* of identity_keep() */
+static struct kept {
 	int		 any;
 	char		*user, *group;	/* as asked for; NULL: not named */
 	struct identity	 id;
-} kept;
+} kept[KEPT_MAX];
+static unsigned int	 turn;		/* that goes next */
+static int		 depth;		/* of identity_keep() */
 
 static void
-kept_free(void)
+kept_free(struct kept *k)
 {
-	free(kept.user);
-	free(kept.group);
-	identity_free(&kept.id);
-	kept.user = kept.group = NULL;
-	kept.any = 0;
+	free(k->user);
+	free(k->group);
+	identity_free(&k->id);
+	k->user = k->group = NULL;
+	k->any = 0;
 }
 
 void
 identity_keep(void)
 {
-	kept.depth++;
+	depth++;
 }
 
 void
 identity_letgo(void)
 {
-	if (--kept.depth == 0)
-		kept_free();
+	size_t	 n;
+
+	if (--depth > 0)
+		return;
+	for (n = 0; n < KEPT_MAX; n++)
+		kept_free(&kept[n]);
 }
 
 static int
@@ -170,14 +176,15 @@ identity_copy(struct identity *to, const struct identity *from)
 static void
 kept_set(const struct identity *id, const char *user, const char *group)
 {
-	kept_free();
-	if ((user != NULL && (kept.user = strdup(user)) == NULL) ||
-	    (group != NULL && (kept.group = strdup(group)) == NULL) ||
-	    identity_copy(&kept.id, id) == -1) {
-		kept_free();
-		return;
-	}
-	kept.any = 1;
+	struct kept	*k = &kept[turn++ % KEPT_MAX];
+
+	kept_free(k);
+	if ((user != NULL && (k->user = strdup(user)) == NULL) ||
+	    (group != NULL && (k->group = strdup(group)) == NULL) ||
+	    identity_copy(&k->id, id) == -1)
+		kept_free(k);
+	else
+		k->any = 1;
 }
 
 int
@@ -185,13 +192,16 @@ identity_lookup(struct identity *id, const char *user, const char *group,
     const struct args *groups, char *text)
 {
 	int	 plain = groups == NULL || groups->n == 0;
+	size_t	 n;
 
-	if (kept.any && plain && is_same(user, kept.user) &&
-	    is_same(group, kept.group) && identity_copy(id, &kept.id) == 0)
-		return 0;
+	for (n = 0; plain && n < KEPT_MAX; n++)
+		if (kept[n].any && is_same(user, kept[n].user) &&
+		    is_same(group, kept[n].group) &&
+		    identity_copy(id, &kept[n].id) == 0)
+			return 0;
 	if (look_up(id, user, group, groups, text) == -1)
 		return -1;
-	if (kept.depth > 0 && plain)
+	if (depth > 0 && plain)
 		kept_set(id, user, group);
 	return 0;
 }

@@ -343,7 +343,7 @@ instance_make(struct agent *a, const struct service_conf *c,
 		return NULL;
 	}
 	/* What it ran by itself it has to end by itself. */
-	i->backend = native_hasrun(s->name) ? &native_backend : to;
+	i->backend = rundir_isthere(s->name) ? &native_backend : to;
 	backend_moved(i);
 	take_conf(i, a, c);
 	ledger_read(i, s->word);

@@ -107,6 +107,7 @@ struct native {
 	struct contain	 box;
 	int		 dirfd;		/* <run>/<instance>, or -1 */
 	struct birth	*birth;		/* its exec is not known yet */
+	int		 unnoted;	/* its pid file is to be written */
 	char		*failure;	/* of the exec, malloced, or NULL */
 	struct event	 stop_ev;	/* until KILL, or the next look */
 	uint64_t	 kill_at;	/* monotonic ms; 0: not to be killed */
@@ -393,9 +394,21 @@ int		 herald_prepare(struct instance *, int, uid_t, gid_t, char *,
 void		 guard_died(struct instance *);
 void		 guard_checked(struct instance *);
 
-/* native.c: the directory below <run>, made where missing; -1 errno. */
-int		 native_rundir(struct instance *);
+/* rundir.c: its directory below <run> */
+/* Its descriptor, made where missing; -1 errno. */
+int		 rundir_open(struct instance *);
 /* 1 in this boot it was native's, who has not forgotten it. */
-int		 native_hasrun(const char *);
+int		 rundir_isthere(const char *);
+/* Write down the process of i->in; overwrite i->in by what is written there,
+ * 1, or 0: nothing, or of no use. */
+void		 rundir_note(struct instance *);
+int		 rundir_recall(struct instance *);
+void		 rundir_remove(struct instance *);
+
+/* pidfile.c: the file with its pid for others */
+/* Of that process, 0: remove it. */
+void		 pidfile_set(struct instance *, pid_t);
+/* Of what runs, soon. */
+void		 pidfile_note(struct instance *);
 
 #endif

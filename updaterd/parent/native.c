@@ -1,20 +1,6 @@
 /*
  * The native supervisor: this daemon runs the service itself.
  *
- * Below <run>/<instance>/, all of it root's and of this boot only:
- *	log	FIFO, descriptors 1 and 2 of the service (logfile.c)
- *	ready	FIFO, its descriptor 3 if health is notify (health.c)
- *	notify	socket, likewise
- *	pid	"PID START BOOT RELEASE" of what runs
- *
- * <root>/<instance>.pid holds the bare pid for an operator's scripts; we
- * never read it.
- *
- * `pid` is written right after the fork, before the event loop is entered
- * again: should the parent be killed then, the next one finds the process
- * by it.  It need not survive the host, so it is not synced; the state
- * file, which must, is written when the service has long been started.
- *
  * An end comes in two steps: the leader is collected (service_exited), and
  * nothing of it is left (service_gone).  Only the second lets a new one
  * start, so a service never runs twice.
@@ -24,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,8 +23,6 @@
 #include "log.h"
 #include "util.h"
 
-#define RUNDIR_MODE	0711	/* its user must get to the socket */
-#define PIDFILE_MAX	256	/* bytes */
 #define UNKILLABLE_MS	30000	/* after KILL: go on without them */
 
 /* From the fork to the exec, or to the failure that comes in its place. */
@@ -49,110 +32,6 @@ struct birth {
 };
 
 static void	 native_poll(struct instance *);
-
-/* --- the run directory ----------------------------------------------- */
-
-int
-native_rundir(struct instance *i)
-{
-	const struct service_env	*senv = service_getenv();
-	struct stat			 st;
-
-	if (i->native.dirfd != -1)
-		return i->native.dirfd;
-	if (mkdirat(senv->runfd, i->name, RUNDIR_MODE) == -1 &&
-	    errno != EEXIST)
-		return -1;
-	i->native.dirfd = openat(senv->runfd, i->name,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (i->native.dirfd == -1)
-		return -1;
-	if (fstat(i->native.dirfd, &st) == -1 || st.st_uid != geteuid() ||
-	    fchmod(i->native.dirfd, RUNDIR_MODE) == -1) {
-		close(i->native.dirfd);
-		i->native.dirfd = -1;
-		errno = EPERM;
-	}
-	return i->native.dirfd;
-}
-
-int
-native_hasrun(const char *name)
-{
-	return faccessat(service_getenv()->runfd, name, F_OK,
-	    AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static void
-runfile_write(struct instance *i)
-{
-	char	 text[PIDFILE_MAX];
-	int	 fd, n, ok, dirfd = i->native.dirfd;
-
-	if (dirfd == -1)
-		return;
-	n = snprintf(text, sizeof(text), "%d %" PRIu64 " %s %s\n",
-	    (int)i->in.pid, i->in.start_time, i->in.boot, i->in.release);
-	fd = openat(dirfd, "pid.tmp", O_WRONLY | O_CREAT | O_TRUNC |
-	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	ok = fd != -1 && write_all(fd, text, (size_t)n) == 0;
-	if (fd != -1)
-		close(fd);
-	if (!ok || renameat(dirfd, "pid.tmp", dirfd, "pid") == -1)
-		log_warn("write pid file of %s", i->name);
-}
-
-/* The file for others: gone first, so that nobody takes an old one. */
-static void
-pidfile_set(struct instance *i, pid_t pid)
-{
-	char	 name[UPD_INSTANCE_SIZE + 8], text[16];
-	int	 fd, n, rootfd;
-
-	if (i->agent == NULL || i->agent->store == NULL)
-		return;
-	rootfd = i->agent->store->rootfd;
-	snprintf(name, sizeof(name), "%s.pid", i->name);
-	(void)unlinkat(rootfd, name, 0);
-	if (pid == 0)
-		return;
-	n = snprintf(text, sizeof(text), "%d\n", (int)pid);
-	fd = openat(rootfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
-	    O_CLOEXEC, 0644);
-	if (fd == -1 || write_all(fd, text, (size_t)n) == -1)
-		log_warn("write %s/%s", i->agent->store->root, name);
-	if (fd != -1)
-		close(fd);
-}
-
-/* Overwrites what the state file says.  1, or 0: none, or of no use. */
-static int
-runfile_read(struct instance *i)
-{
-	char	 boot[BOOT_SIZE], release[UPD_ID_SIZE] = "", *data;
-	size_t	 len;
-	uint64_t start;
-	int	 pid, n;
-
-	data = file_read(i->native.dirfd, "pid", PIDFILE_MAX, &len);
-	if (data == NULL)
-		return 0;
-	n = sscanf(data, "%d %" SCNu64 " %40s %63s", &pid, &start, boot,
-	    release);
-	free(data);
-	if (n < 3 || pid < 2 || strcmp(boot, boot_id()) != 0 ||
-	    (release[0] != '\0' && !id_isvalid(release)))
-		return 0;
-	if (i->in.pid != pid) {		/* the state file is behind */
-		i->in.started_at = time_real_us();
-		i->in.conf = 0;
-	}
-	i->in.pid = pid;
-	i->in.start_time = start;
-	strlcpy(i->in.boot, boot, sizeof(i->in.boot));
-	strlcpy(i->in.release, release, sizeof(i->in.release));
-	return 1;
-}
 
 /* --- the end --------------------------------------------------------- */
 
@@ -352,7 +231,7 @@ open_output(struct instance *i)
 {
 	int	 fd;
 
-	if (native_rundir(i) == -1 ||
+	if (rundir_open(i) == -1 ||
 	    capture_open(&i->capture, i->native.dirfd) == -1 ||
 	    (fd = capture_writer(&i->capture)) == -1) {
 		log_warn("capture output of %s", i->name);
@@ -420,14 +299,14 @@ native_started(struct instance *i, pid_t pid, struct birth *b, int errfd,
 	strlcpy(i->in.release, i->agent->store->current,
 	    sizeof(i->in.release));
 	i->in.conf = instance_confhash(i);
-	runfile_write(i);
-	pidfile_set(i, i->in.pid);
+	rundir_note(i);
 	if (reap_add(pid, native_exited, i) == -1) {
 		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
 		native_kill(i);
 		n->leader = 0;
 		return -1;
 	}
+	pidfile_note(i);
 	return 0;
 }
 
@@ -498,7 +377,7 @@ native_start(struct instance *i, char *text)
 static int
 find_leader(struct instance *i)
 {
-	if (!runfile_read(i) && !(i->in.running &&
+	if (!rundir_recall(i) && !(i->in.running &&
 	    strcmp(i->in.boot, boot_id()) == 0))
 		return 0;
 	return i->in.pid > 1 && i->in.start_time != 0 &&
@@ -536,7 +415,7 @@ native_attach(struct instance *i)
 	n->dirfd = -1;
 	contain_init(&n->box, i->name);
 	evtimer_set(&n->stop_ev, native_stopev, i);
-	if (native_rundir(i) == -1)
+	if (rundir_open(i) == -1)
 		log_warn("open run directory of %s", i->name);
 	pidfile_set(i, 0);
 	if (native_hold(i)) {
@@ -579,11 +458,7 @@ native_rest(struct instance *i)
 static void
 native_forget(struct instance *i)
 {
-	static const char *const names[] = {
-		"log", "ready", "notify", "pid", "pid.tmp"
-	};
 	struct native	*n = &i->native;
-	size_t		 k;
 
 	evtimer_del(&n->stop_ev);
 	birth_end(n);
@@ -594,14 +469,8 @@ native_forget(struct instance *i)
 	n->watch = NULL;
 	contain_close(&n->box);
 	capture_close(&i->capture);
-	if (n->dirfd == -1)
-		return;
-	for (k = 0; k < sizeof(names) / sizeof(names[0]); k++)
-		unlinkat(n->dirfd, names[k], 0);
-	close(n->dirfd);
-	n->dirfd = -1;
-	if (unlinkat(service_getenv()->runfd, i->name, AT_REMOVEDIR) == -1)
-		log_warn("remove run directory of %s", i->name);
+	n->unnoted = 0;
+	rundir_remove(i);
 }
 
 static const char *

@@ -199,8 +199,10 @@ pass_order(struct pass *p)
 	size_t		 k;
 
 	p->ordered = 1;
+	identity_keep();
 	for (k = 0; k < p->n; k++)
 		judge_decide(p->lines[k]);
+	identity_letgo();
 	if (!p->dry)
 		sweep(p);
 	TAILQ_FOREACH(w, &p->wards, entry) {
