@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "dirwatch.h"
@@ -28,6 +29,7 @@ struct dirwatch {
 	TAILQ_ENTRY(dirwatch) entry;
 	int		 wd;		/* -1: the directory has gone */
 	int		 due;		/* to be told */
+	const char	*ignored;	/* when written; NULL: none */
 	void		(*fn)(void *);
 	void		*arg;
 };
@@ -58,6 +60,9 @@ note(const struct inotify_event *e)
 
 	TAILQ_FOREACH(w, &watches, entry) {
 		if (w->wd != e->wd && !(e->mask & IN_Q_OVERFLOW))
+			continue;
+		if ((e->mask & IN_CLOSE_WRITE) && w->ignored != NULL &&
+		    e->len > 0 && strcmp(e->name, w->ignored) == 0)
 			continue;
 		w->due = 1;
 		if (e->mask & IN_IGNORED)
@@ -123,6 +128,12 @@ dirwatch_add(int fd, void (*fn)(void *), void *arg)
 	w->arg = arg;
 	TAILQ_INSERT_TAIL(&watches, w, entry);
 	return w;
+}
+
+void
+dirwatch_ignore(struct dirwatch *w, const char *name)
+{
+	w->ignored = name;
 }
 
 void

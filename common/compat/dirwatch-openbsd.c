@@ -82,6 +82,12 @@ dirwatch_add(int fd, void (*fn)(void *), void *arg)
 	return NULL;
 }
 
+/* What is written is not told here. */
+void
+dirwatch_ignore(struct dirwatch *w, const char *name)
+{
+}
+
 void
 dirwatch_del(struct dirwatch *w)
 {

@@ -14,6 +14,9 @@ struct dirwatch;
  * call only.  NULL with errno; ENOSPC: the system allows no more of them.
  */
 struct dirwatch	*dirwatch_add(int, void (*)(void *), void *);
+/* That one of that name, which stays the caller's, is written and closed is
+ * no change: a FIFO, say, that is opened to see if somebody listens. */
+void		 dirwatch_ignore(struct dirwatch *, const char *);
 /* NULL is fine, and so is a call from within fn. */
 void		 dirwatch_del(struct dirwatch *);
 

@@ -103,6 +103,35 @@ test_changes(void **state)
 	assert_int_equal(told, 4);
 }
 
+/* A look at who listens is no change; that the FIFO comes and goes is. */
+static void
+test_ignored(void **state)
+{
+	struct dirwatch	*w;
+	int		 fd, reader;
+
+	w = dirwatch_add(dirfd_, tell, &told);
+	assert_non_null(w);
+	dirwatch_ignore(w, "control");
+	assert_int_equal(mkfifoat(dirfd_, "control", 0600), 0);
+	turn();
+	assert_int_equal(told, 1);
+	reader = openat(dirfd_, "control", O_RDONLY | O_NONBLOCK);
+	fd = openat(dirfd_, "control", O_WRONLY | O_NONBLOCK);
+	assert_int_not_equal(fd, -1);
+	close(fd);
+	close(reader);
+	turn();
+	assert_int_equal(told, 1);
+	touch("other");
+	turn();
+	assert_int_equal(told, 2);
+	assert_int_equal(unlinkat(dirfd_, "control", 0), 0);
+	turn();
+	assert_int_equal(told, 3);
+	dirwatch_del(w);
+}
+
 static void
 test_two(void **state)
 {
@@ -192,6 +221,8 @@ main(void)
 {
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ignored, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_two, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_from_within, setup,
 		    teardown),

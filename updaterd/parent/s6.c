@@ -225,7 +225,8 @@ s6_enroll(struct instance *i, int up, int dry, char *text)
 	r = publish(x, scan, !up, dry, text);
 	close(scan);
 	/* One that is new is looked at once it is supervised. */
-	if (!dry && !evtimer_pending(&x->poll_ev, NULL))
+	if (!dry && !evtimer_pending(&x->poll_ev, NULL) &&
+	    (r != PUBLISHED_SAME || !s6_isseen(x)))
 		s6_look(i);
 	/* One that must be made anew waits for its next start. */
 	return r == PUBLISHED_FAILED ? -1 : r != PUBLISHED_SAME;

@@ -31,6 +31,7 @@ struct s6 {
 	struct command	*asking;	/* s6-svstat runs */
 	int		 waiting;	/* in the queue of those to ask for */
 	int		 again;		/* something happened since */
+	int		 absent;	/* nobody is there to be asked */
 	int		 starting;	/* a start waits for its supervisor */
 	int		 late;		/* the supervisor does not come */
 	struct event	 poll_ev;	/* is it supervised? */
@@ -83,6 +84,8 @@ void		 scan_grant(struct scan *, int);
 /* Ask s6-svstat; a sighting follows. */
 void		 s6_look(struct instance *);
 void		 s6_look_end(struct s6 *);
+/* 1: what was seen of it last is how it is, for else we were told. */
+int		 s6_isseen(struct s6 *);
 /* Watch it, if it is there and that was not done. */
 void		 s6_watch(struct s6 *);
 /* Bring what its logger has written into the capture. */

@@ -5,6 +5,9 @@
  * that is the event, and costs nothing while nothing happens.  What it
  * means is asked of s6-svstat, one child per change and a few at a time.
  * supervise/ may be its user's, who can make that hang: it has a deadline.
+ * (The file itself is not read here: its form is s6's own, and changed.)
+ * With neither s6-svscan nor s6-supervise there is nobody to ask; where one
+ * of them is there, the other may only be between two lives.
  *
  * What the service has written is read from its logger's directory, which
  * is the user's own: no link is followed there, and only a file of that
@@ -33,8 +36,11 @@
 #define ASK_TAIL	512	/* bytes of it */
 #define READ_MAX	CAPTURE_TAIL	/* bytes of a log */
 
-static TAILQ_HEAD(, s6)	 queue = TAILQ_HEAD_INITIALIZER(queue);
+TAILQ_HEAD(lookouts, s6);
+static struct lookouts	 queue = TAILQ_HEAD_INITIALIZER(queue);
 static int		 asking;
+static struct lookouts	 absent = TAILQ_HEAD_INITIALIZER(absent);
+static struct event	 absent_ev;
 
 static void	 next(void);
 
@@ -96,13 +102,45 @@ s6_watch(struct s6 *x)
 	if (fd == -1)
 		return;
 	x->watch = dirwatch_add(fd, changed, x);
-	if (x->watch == NULL && !said++)
+	/* Else we should be told of each of our own looks at it. */
+	if (x->watch != NULL)
+		dirwatch_ignore(x->watch, "control");
+	else if (!said++)
 		log_warn("watch slot %s: raise fs.inotify.max_user_watches",
 		    x->i->name);
 	close(fd);
 }
 
 /* --- asking ------------------------------------------------------------ */
+
+/* Does s6-svscan run there? */
+static int
+is_scanned(struct s6 *x)
+{
+	char	 text[UPD_TEXT_SIZE];
+	int	 scan, alive;
+
+	if ((scan = scan_open(x->scan, 0, text)) == -1)
+		return 0;
+	alive = scandir_isalive(scan);
+	close(scan);
+	return alive;
+}
+
+int
+s6_isseen(struct s6 *x)
+{
+	const struct sighting	*s = observe_last(x->i);
+	int			 slot, listens;
+
+	if (x->watch == NULL || x->waiting || x->asking != NULL ||
+	    x->absent || s == NULL || !s->known ||
+	    (slot = open_slot(x)) == -1)
+		return 0;
+	listens = slot_issupervised(slot, 0);
+	close(slot);
+	return listens;
+}
 
 /* Nothing is to be seen there, and why. */
 static void
@@ -160,24 +198,21 @@ is_early(struct s6 *x, int slot)
 	return 1;
 }
 
+/* The answer of s6-svstat, NULL: none.  Last of all: it may be the end of
+ * x. */
 static void
-asked(void *arg, const struct command_result *r)
+answer(struct s6 *x, const char *output)
 {
-	struct s6	*x = arg;
 	struct instance	*i = x->i;
 	struct sighting	 s;
-	int		 slot, early, again = x->again;
+	int		 slot = open_slot(x), early;
 
-	asking--;
-	x->asking = NULL;
-	x->again = 0;
-	slot = open_slot(x);
 	if (slot == -1) {
 		/* It comes back as another one, if at all. */
 		dirwatch_del(x->watch);
 		x->watch = NULL;
 	}
-	if (slot == -1 || r->status != 0 || svstat_parse(r->output,
+	if (slot == -1 || output == NULL || svstat_parse(output,
 	    time_real_us(), &s) == -1)
 		unseen(x, slot, &s);
 	else {
@@ -189,15 +224,71 @@ asked(void *arg, const struct command_result *r)
 	early = !s.known && is_early(x, slot);
 	if (slot != -1)
 		close(slot);
-	if (again)
-		s6_look(x->i);
-	next();
 	if (early)
 		return;
-	/* It may be the end of x. */
 	service_observed(i, &s);
 	if (i->backend == &s6_backend)
 		s6_agree(i);
+}
+
+static void
+asked(void *arg, const struct command_result *r)
+{
+	struct s6	*x = arg;
+	int		 again = x->again;
+
+	asking--;
+	x->asking = NULL;
+	x->again = 0;
+	if (again)
+		s6_look(x->i);
+	next();
+	answer(x, r->status == 0 ? r->output : NULL);
+}
+
+/* Nobody is there to be asked. */
+static int
+is_absent(struct s6 *x)
+{
+	int	 slot, listens = 0;
+
+	if ((slot = open_slot(x)) != -1) {
+		listens = slot_issupervised(slot, 0);
+		close(slot);
+	}
+	return !listens && !is_scanned(x);
+}
+
+/* That is told from the loop, as an answer is; if it is still so. */
+static void
+tell_absent(int fd, short what, void *arg)
+{
+	struct s6	*x;
+	size_t		 n = 0;
+
+	TAILQ_FOREACH(x, &absent, turn)
+		n++;
+	/* Those that come meanwhile have their turn after this. */
+	for (; n > 0 && (x = TAILQ_FIRST(&absent)) != NULL; n--) {
+		TAILQ_REMOVE(&absent, x, turn);
+		x->absent = 0;
+		if (is_absent(x))
+			answer(x, NULL);
+		else
+			s6_look(x->i);
+	}
+}
+
+static void
+absent_add(struct s6 *x)
+{
+	struct timeval	 at_once = { 0, 0 };
+
+	x->absent = 1;
+	TAILQ_INSERT_TAIL(&absent, x, turn);
+	if (!evtimer_initialized(&absent_ev))
+		evtimer_set(&absent_ev, tell_absent, NULL);
+	evtimer_add(&absent_ev, &at_once);
 }
 
 /* Ask for that one.  0, or -1: it cannot be asked. */
@@ -232,7 +323,9 @@ next(void)
 	while (asking < ASK_MAX && (x = TAILQ_FIRST(&queue)) != NULL) {
 		TAILQ_REMOVE(&queue, x, turn);
 		x->waiting = 0;
-		if (ask(x) == 0)
+		if (is_absent(x))
+			absent_add(x);
+		else if (ask(x) == 0)
 			asking++;
 		else
 			log_warn("ask for the state of %s", x->i->name);
@@ -244,7 +337,7 @@ s6_look(struct instance *i)
 {
 	struct s6	*x = i->priv;
 
-	if (x == NULL || x->waiting)
+	if (x == NULL || x->waiting || x->absent)
 		return;
 	if (x->asking != NULL) {
 		x->again = 1;
@@ -260,11 +353,13 @@ s6_look_end(struct s6 *x)
 {
 	if (x->waiting)
 		TAILQ_REMOVE(&queue, x, turn);
+	if (x->absent)
+		TAILQ_REMOVE(&absent, x, turn);
 	if (x->asking != NULL) {
 		command_cancel(x->asking);
 		asking--;
 	}
-	x->waiting = 0;
+	x->waiting = x->absent = 0;
 	x->asking = NULL;
 	dirwatch_del(x->watch);
 	x->watch = NULL;
