@@ -21,6 +21,8 @@
 #include "util.h"
 
 #define SLICE		32	/* files a turn of the loop */
+#define SLICE_MS	20	/* or as many as this takes, where disks are
+				 * slow */
 #define WRITE_MS	100	/* from a change to the state file */
 #define RETRY_MS	10000	/* after it could not be written */
 
@@ -81,6 +83,7 @@ static int
 write_some(int held)
 {
 	struct instance	*i, *some[SLICE];
+	uint64_t	 begin = time_mono_ms();
 	size_t		 n = 0, k;
 	int		 more = 0, saved;
 
@@ -88,7 +91,8 @@ write_some(int held)
 		if (i->ledger != LEDGER_BEHIND || i->agent == NULL ||
 		    (!held && agent_isheld(i->agent)))
 			continue;
-		more = n == SLICE;
+		more = n == SLICE || (n > 0 && !held &&
+		    time_mono_ms() - begin >= SLICE_MS);
 		if (more)
 			break;
 		if (replace(i) == -1)
