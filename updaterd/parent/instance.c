@@ -359,6 +359,21 @@ instance_make(struct agent *a, const struct service_conf *c,
 	return i;
 }
 
+struct instance *
+instance_sketch(struct agent *a, const struct service_conf *c,
+    const struct seat *s)
+{
+	struct instance	*i;
+
+	if ((i = instance_new(s->name)) == NULL || take_seat(i, c, s) == -1)
+		return NULL;
+	i->agent = a;
+	i->conf = c;
+	i->backend = backend_of(c->supervisor);
+	(void)i->backend->attach(i);
+	return i;
+}
+
 /* --- the end ---------------------------------------------------------- */
 
 static void

@@ -322,6 +322,10 @@ struct instance	*instance_find(const char *);
  * agent's list.  Starts nothing; NULL: out of memory. */
 struct instance	*instance_place(struct agent *, const struct service_conf *,
 		    const struct seat *);
+/* -Rn: one that is no agent's, for its foreign supervisor to look at; it
+ * stays.  NULL: out of memory. */
+struct instance	*instance_sketch(struct agent *, const struct service_conf *,
+		    const struct seat *);
 /* It is no longer configured: stop it, forget it. */
 void		 instance_dismiss(struct instance *);
 /* One of which only the state file is left: stop what runs, forget it. */
@@ -349,6 +353,9 @@ void		 seat_keep(struct agent *, const struct service_conf *);
 enum plan_reason seat_take(struct agent *, const struct service_conf *,
 		    const char *, const struct word *, struct instance **,
 		    int *);
+/* See instance_sketch(). */
+struct instance	*seat_sketch(struct agent *, const struct service_conf *,
+		    const char *);
 /* Directory of a profile; malloced, or NULL ENOMEM. */
 char		*seat_home(const struct service_conf *, const char *);
 /* All instances in the order of the configuration, default ones first. */

@@ -230,6 +230,36 @@ journal_read(struct store *s, struct journal *j)
 }
 
 int
+journal_isopen(const struct journal *j, const char *current)
+{
+	return j->phase == JOURNAL_PROMOTE && j->attempts == 0 &&
+	    strcmp(current, j->to) == 0;
+}
+
+int
+journal_look(const char *root, struct journal *j)
+{
+	json_error_t	 error;
+	json_t		*o;
+	char		*data;
+	size_t		 len;
+	int		 fd, r;
+
+	memset(j, 0, sizeof(*j));
+	if ((fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return 0;
+	data = file_read(fd, JOURNAL_NAME, JOURNAL_FILE_MAX, &len);
+	close(fd);
+	if (data == NULL)
+		return 0;
+	o = json_loadb(data, len, 0, &error);
+	free(data);
+	r = o != NULL && journal_parse(o, j) == NULL;
+	json_decref(o);
+	return r;
+}
+
+int
 journal_remove(struct store *s)
 {
 	if (unlinkat(s->rootfd, JOURNAL_NAME, 0) == -1 && errno != ENOENT)

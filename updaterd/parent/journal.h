@@ -50,6 +50,10 @@ int	 journal_write(struct store *, const struct journal *);
 /* 1 there is one, 0 none, -1 unreadable (treated as none after a log line;
  * renamed to update.json.bad). */
 int	 journal_read(struct store *, struct journal *);
+/* The same of an agent's root, which is not touched: 1, or 0. */
+int	 journal_look(const char *, struct journal *);
+/* 1 the verdict on that release, the current one, is open. */
+int	 journal_isopen(const struct journal *, const char *);
 /* Remove durably.  0, or -1. */
 int	 journal_remove(struct store *);
 

@@ -19,6 +19,7 @@
 #include "audit.h"
 #include "echo.h"
 #include "instance.h"
+#include "journal.h"
 #include "log.h"
 #include "reconcile.h"
 #include "util.h"
@@ -81,11 +82,16 @@ settle(struct line *l, enum plan_action action, enum plan_reason reason)
 static void
 facts_common(const struct line *l, struct facts *f)
 {
+	struct journal	 j;
+
 	f->enabled = service_isenabled(l->conf);
 	f->release = l->release[0] != '\0';
 	f->startable = !service_getenv()->oneshot ||
 	    backend_of(l->conf->supervisor)->foreign;
-	f->open = recover_isopen(l->ward->agent);
+	f->open = l->ward->agent->store != NULL ?
+	    recover_isopen(l->ward->agent) :
+	    journal_look(l->ward->agent->conf->root, &j) &&
+	    journal_isopen(&j, l->release);
 }
 
 static void
@@ -119,8 +125,48 @@ facts_files(const struct line *l, const struct intent *in, int wanted,
 
 /* --- dry -------------------------------------------------------------- */
 
+/* Another service has its name, or is about to. */
+static int
+is_taken(const struct pass *p, const struct line *l,
+    const struct instance *i)
+{
+	size_t	 k;
+
+	if (i != NULL && i->agent != NULL)
+		return strcmp(i->service, l->service) != 0;
+	for (k = 0; k < p->n; k++)
+		if (p->lines[k] != l && strcmp(p->lines[k]->name,
+		    l->name) == 0 && strcmp(p->lines[k]->service,
+		    l->service) != 0 && p->lines[k]->l.action !=
+		    ACTION_SKIPPED)
+			return 1;
+	return 0;
+}
+
+/* Would its foreign supervisor be told of anything? */
 static void
-dry_one(struct line *l, const struct word *word, int stale)
+dry_enrol(struct line *l, struct instance *i, int up)
+{
+	char	 text[UPD_TEXT_SIZE] = "out of memory";
+	int	 r = -1;
+
+	if (i != NULL ? i->backend->enroll == NULL :
+	    !service_getenv()->oneshot ||
+	    backend_of(l->conf->supervisor)->enroll == NULL)
+		return;
+	if (i != NULL || (i = seat_sketch(l->ward->agent, l->conf,
+	    l->profile)) != NULL)
+		r = i->backend->enroll(i, up, 1, text);
+	if (r != 0)
+		l->l.change = 1;
+	if (r == -1) {
+		log_warnx("register %s: %s", l->name, text);
+		settle(l, ACTION_FAILED, REASON_NOENROL);
+	}
+}
+
+static void
+dry_one(struct pass *p, struct line *l, const struct word *word, int stale)
 {
 	struct instance	*i = instance_find(l->name);
 	struct intent	 in;
@@ -131,6 +177,10 @@ dry_one(struct line *l, const struct word *word, int stale)
 	char		 why[UPD_TEXT_SIZE];
 	int		 r = 0, changed, statefd = service_getenv()->statefd;
 
+	if (is_taken(p, l, i)) {
+		settle(l, ACTION_SKIPPED, REASON_TAKEN);
+		return;
+	}
 	memset(&in, 0, sizeof(in));
 	if (i != NULL && i->agent != NULL) {
 		in = i->in;
@@ -158,6 +208,7 @@ dry_one(struct line *l, const struct word *word, int stale)
 	if (changed || (stale > 0 && !f.alive && !f.leftovers) ||
 	    l->l.action == ACTION_STARTED || l->l.action == ACTION_STOPPED)
 		l->l.change = 1;
+	dry_enrol(l, i, f.wanted && (f.alive || action == ACTION_STARTED));
 }
 
 /* --- seats ------------------------------------------------------------ */
@@ -183,7 +234,7 @@ enrol(struct line *l)
 	case -1:
 		log_warnx("register %s: %s", i->name, text);
 		l->l.change = 1;
-		settle(l, ACTION_FAILED, REASON_NOSTART);
+		settle(l, ACTION_FAILED, REASON_NOENROL);
 	}
 }
 
@@ -205,7 +256,7 @@ known_one(struct pass *p, struct ward *w, struct instance *i)
 	if ((l = new_line(p, w, i->profile, i->echoed.state)) == NULL)
 		return;
 	if (p->dry)
-		dry_one(l, NULL, 0);
+		dry_one(p, l, NULL, 0);
 	else
 		take_instance(l, i);
 }
@@ -227,7 +278,7 @@ seat_one(struct pass *p, struct ward *w, const char *profile,
 	if ((l = new_line(p, w, profile, word.state)) == NULL)
 		return;
 	if (p->dry) {
-		dry_one(l, &word, f != NULL ? (int)f->stale : 0);
+		dry_one(p, l, &word, f != NULL ? (int)f->stale : 0);
 		if (l->i != NULL)
 			l->i->seated = 1;
 		return;
@@ -309,7 +360,7 @@ judge_plain(struct pass *p, struct ward *w)
 	if ((l = new_line(p, w, "", PSTATE_NONE)) == NULL)
 		return;
 	if (p->dry)
-		dry_one(l, NULL, 0);
+		dry_one(p, l, NULL, 0);
 	else if (i != NULL && i->agent == w->agent)
 		take_instance(l, i);
 	else
@@ -455,6 +506,22 @@ orphan(void *arg, const char *name)
 		instance_orphan(name);
 }
 
+/* A supervisor has it on record; it may have been given to updaterd itself
+ * since. */
+static void
+recorded(void *arg, const char *name)
+{
+	struct pass	*p = arg;
+	size_t		 k;
+
+	for (k = 0; p->dry && k < p->n; k++)
+		if (strcmp(p->lines[k]->name, name) == 0 &&
+		    p->lines[k]->conf != NULL &&
+		    p->lines[k]->conf->supervisor == SUPERVISE_NATIVE)
+			p->lines[k]->l.change = 1;
+	orphan(arg, name);
+}
+
 /* Known to a foreign supervisor, and to nobody else. */
 static struct {
 	struct pass	*pass;
@@ -484,7 +551,7 @@ judge_orphans(struct pass *p)
 	if (service_getenv()->statefd != -1)
 		seat_orphans(orphan, p);
 	/* Also where no service names that supervisor any more. */
-	backend_strays(p->dry, orphan, p);
+	backend_strays(p->dry, recorded, p);
 	asked.pass = p;
 	TAILQ_FOREACH(w, &p->wards, entry) {
 		b = backend_of(w->conf->supervisor);

@@ -44,7 +44,8 @@ dirs_look(struct service_env *senv)
 {
 	int	 fd;
 
-	senv->statefd = senv->runfd = -1;
+	senv->statefd = -1;
+	senv->runfd = open(CONF_RUN, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	env->statefd = open(env->conf->state, O_RDONLY | O_DIRECTORY |
 	    O_CLOEXEC);
 	if (env->statefd == -1)

@@ -37,6 +37,7 @@ void
 service_init(const struct service_env *e, int dry)
 {
 	senv = *e;
+	senv.dry = dry;
 	memset(&closing, 0, sizeof(closing));
 	if (dry)
 		return;

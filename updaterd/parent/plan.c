@@ -54,6 +54,7 @@ static const char *const reason_texts[] = {
 	[REASON_LEFTOVERS]	= "what it left behind is killed",
 	[REASON_TAKEN]		= "name of another service",
 	[REASON_NOSTART]	= "cannot be started, see the log",
+	[REASON_NOENROL]	= "cannot be registered, see the log",
 	[REASON_CHILD]		= "its files cannot be looked at, see the log",
 	[REASON_DIR]		= "profiles directory cannot be read",
 	[REASON_MANY]		= "too many profiles",

@@ -69,6 +69,7 @@ enum plan_reason {
 	REASON_LEFTOVERS,	/* its leader is gone, the rest is killed */
 	REASON_TAKEN,		/* another has its name */
 	REASON_NOSTART,
+	REASON_NOENROL,
 	REASON_CHILD,		/* its files could not be looked at */
 	REASON_DIR,		/* the profiles' directory not */
 	REASON_MANY,

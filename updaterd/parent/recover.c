@@ -173,8 +173,7 @@ recover_isopen(struct agent *a)
 	struct journal	 j;
 
 	return a->store != NULL && journal_read(a->store, &j) == 1 &&
-	    j.phase == JOURNAL_PROMOTE && j.attempts == 0 &&
-	    strcmp(a->store->current, j.to) == 0;
+	    journal_isopen(&j, a->store->current);
 }
 
 void

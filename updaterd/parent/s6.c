@@ -480,7 +480,8 @@ s6_attach(struct instance *i)
 	TAILQ_INSERT_TAIL(&x->scan->slots, x, entry);
 	i->priv = x;
 	/* It may have been in another one. */
-	(void)s6record_withdraw(i->name, x->scan->path);
+	if (!service_getenv()->dry)
+		(void)s6record_withdraw(i->name, x->scan->path);
 	return ATTACH_LATER;
 }
 

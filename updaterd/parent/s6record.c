@@ -35,7 +35,8 @@ open_records(void)
 {
 	int	 runfd = service_getenv()->runfd;
 
-	if (mkdirat(runfd, RECORDS, 0700) == -1 && errno != EEXIST)
+	if (!service_getenv()->dry && mkdirat(runfd, RECORDS, 0700) == -1 &&
+	    errno != EEXIST)
 		return -1;
 	return openat(runfd, RECORDS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 	    O_CLOEXEC);

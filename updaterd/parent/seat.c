@@ -78,6 +78,24 @@ seat_keep(struct agent *a, const struct service_conf *c)
 	}
 }
 
+struct instance *
+seat_sketch(struct agent *a, const struct service_conf *c,
+    const char *profile)
+{
+	struct instance	*i;
+	struct seat	 seat = { NULL, profile, NULL, NULL };
+	char		 name[UPD_INSTANCE_SIZE], *home = NULL;
+
+	if (seat_name(c, profile, name, sizeof(name)) == -1 ||
+	    (c->home != NULL && (home = seat_home(c, profile)) == NULL))
+		return NULL;
+	seat.name = name;
+	seat.home = home;
+	i = instance_sketch(a, c, &seat);
+	free(home);
+	return i;
+}
+
 enum plan_reason
 seat_take(struct agent *a, const struct service_conf *c,
     const char *profile, const struct word *word, struct instance **ip,

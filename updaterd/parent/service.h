@@ -40,6 +40,7 @@ struct service_env {
 	const char	*run_path;	/* for NOTIFY_SOCKET */
 	int		 oneshot;	/* -R: we shall not be there to look
 					 * after what we start ourselves */
+	int		 dry;		/* -n: and nothing is touched */
 	/* Start a probe sequence in the probe process.  0, or -1 with text.
 	 * The result comes through service_probe_result(). */
 	int		(*probe_start)(struct msg_probe_start *,
