@@ -5,6 +5,8 @@
  *	version		1
  *	service		the instance's own name: a file that was copied or
  *			renamed is not believed
+ *	owner		the service it is an instance of: another's profile
+ *			may make the same name.  Earlier versions have none
  *	desired, desired_by, desired_at
  *	state, phase ("running", "exited"), boot, pid, start_time,
  *	started_at, release, conf
@@ -157,6 +159,10 @@ decode(const json_t *o, const char *name, struct intent *in)
 	if (get_string(o, "service", self, sizeof(self)) == -1 ||
 	    strcmp(self, name) != 0)
 		return "service";
+	if (json_object_get(o, "owner") != NULL && (get_string(o, "owner",
+	    in->owner, sizeof(in->owner)) == -1 || (in->owner[0] != '\0' &&
+	    !name_isvalid(in->owner))))
+		return "owner";
 	if ((in->desired = get_word(o, "desired", "running",
 	    "stopped")) == -1)
 		return "desired";
@@ -197,6 +203,12 @@ decode(const json_t *o, const char *name, struct intent *in)
 		return "deaths";
 	in->deaths = (uint32_t)v;
 	return NULL;
+}
+
+int
+intent_isof(const struct intent *in, const char *service)
+{
+	return in->owner[0] == '\0' || strcmp(in->owner, service) == 0;
 }
 
 int
@@ -271,10 +283,10 @@ encode(const char *name, const struct intent *in)
 	f = !in->failed ? json_null() : json_pack("{s:i, s:s, s:I}",
 	    "code", in->failed_code, "release", in->failed_release,
 	    "at", (json_int_t)in->failed_at);
-	return json_pack("{s:i, s:s, s:s, s:o, s:I,"
+	return json_pack("{s:i, s:s, s:s, s:s, s:o, s:I,"
 	    " s:s, s:s, s:s, s:i, s:I, s:I, s:s, s:s,"
 	    " s:o, s:o, s:I, s:I}",
-	    "version", VERSION, "service", name,
+	    "version", VERSION, "service", name, "owner", in->owner,
 	    "desired", in->desired ? "running" : "stopped",
 	    "desired_by", clean_string(in->desired_by,
 	    sizeof(in->desired_by)),

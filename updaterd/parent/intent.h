@@ -23,6 +23,8 @@ enum exit_kind {
 };
 
 struct intent {
+	char	 owner[UPD_NAME_SIZE];	/* service; "" not recorded */
+
 	/* what somebody wants: written before it is acted on */
 	int	 desired;		/* 1 running, 0 stopped */
 	char	 desired_by[UPD_SUBJECT_SIZE];
@@ -60,6 +62,8 @@ struct intent {
  * it is not to be believed, and why (UPD_TEXT_SIZE) says so.
  */
 int	 intent_read(int, const char *, struct intent *, char *);
+/* 1 unless it is known to be of another service. */
+int	 intent_isof(const struct intent *, const char *);
 /* Write it durably.  0, or -1 with errno. */
 int	 intent_write(int, const char *, const struct intent *);
 /* The same for one of many: durable only after an fsync of the directory. */

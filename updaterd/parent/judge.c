@@ -125,6 +125,44 @@ facts_files(const struct line *l, const struct intent *in, int wanted,
 
 /* --- dry -------------------------------------------------------------- */
 
+/*
+ * A name is no word for what it names: profile b of gw-a and profile a-b of
+ * gw have the same.  It stays with whose it was, as long as that is there;
+ * not to be seen is there, too.
+ */
+static int
+is_owned(const struct pass *p, const struct line *l)
+{
+	const struct msg_profile_found	*f;
+	const struct msg_profile_scanned *end;
+	const struct ward		*w;
+	struct intent			 in;
+	char				 why[UPD_TEXT_SIZE];
+	size_t				 k, n, len;
+	int				 statefd = service_getenv()->statefd;
+
+	if (statefd == -1 || l->conf->profiles == NULL ||
+	    intent_read(statefd, l->name, &in, why) != 1 ||
+	    intent_isof(&in, l->service))
+		return 0;
+	TAILQ_FOREACH(w, &p->wards, entry)
+		if (strcmp(w->conf->name, in.owner) == 0)
+			break;
+	len = strlen(in.owner);
+	if (w == NULL || w->conf->profiles == NULL ||
+	    strncmp(l->name, in.owner, len) != 0 || l->name[len] != '-')
+		return 0;
+	if (w->roster == NULL)
+		return 1;
+	end = roster_scanned(w->roster);
+	f = roster_found(w->roster, &n);
+	for (k = 0; k < n; k++)
+		if (f[k].skip == SKIP_NONE && strcmp(f[k].name,
+		    l->name + len + 1) == 0)
+			return 1;
+	return end->dir_errno != 0 || end->many;
+}
+
 /* Another service has its name, or is about to. */
 static int
 is_taken(const struct pass *p, const struct line *l,
@@ -134,6 +172,8 @@ is_taken(const struct pass *p, const struct line *l,
 
 	if (i != NULL && i->agent != NULL)
 		return strcmp(i->service, l->service) != 0;
+	if (is_owned(p, l))
+		return 1;
 	for (k = 0; k < p->n; k++)
 		if (p->lines[k] != l && strcmp(p->lines[k]->name,
 		    l->name) == 0 && strcmp(p->lines[k]->service,
@@ -188,6 +228,8 @@ dry_one(struct pass *p, struct line *l, const struct word *word, int stale)
 	} else {
 		if (statefd != -1)
 			r = intent_read(statefd, l->name, &in, why);
+		if (r == 1 && !intent_isof(&in, l->service))
+			r = 0;
 		i = NULL;
 		/* The daemon would seat it. */
 		l->l.change = !service_getenv()->oneshot;
@@ -283,7 +325,11 @@ seat_one(struct pass *p, struct ward *w, const char *profile,
 			l->i->seated = 1;
 		return;
 	}
-	reason = seat_take(w->agent, w->conf, profile, &word, &i, &l->is_new);
+	if (instance_find(l->name) == NULL && is_owned(p, l))
+		reason = REASON_TAKEN;
+	else
+		reason = seat_take(w->agent, w->conf, profile, &word, &i,
+		    &l->is_new);
 	if (reason != REASON_NONE) {
 		settle(l, reason == REASON_TAKEN ? ACTION_SKIPPED :
 		    ACTION_FAILED, reason);

@@ -46,6 +46,7 @@ later(uint32_t ms)
 static int
 replace(struct instance *i)
 {
+	strlcpy(i->in.owner, i->service, sizeof(i->in.owner));
 	strlcpy(i->in.state, service_statename(i->state),
 	    sizeof(i->in.state));
 	return intent_replace(service_getenv()->statefd, i->name, &i->in);
@@ -201,6 +202,9 @@ ledger_read(struct instance *i, const struct word *word)
 	int		 r;
 
 	r = intent_read(service_getenv()->statefd, i->name, &i->in, why);
+	/* What was wanted of another's is nothing to this one. */
+	if (r == 1 && !intent_isof(&i->in, i->service))
+		r = 0;
 	i->prior = plan_prior(r, &i->in, 0);
 	if (plan_wish(r, &i->in, word, i->conf->profiles == NULL,
 	    time_real_us(), &wish)) {
