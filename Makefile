@@ -93,6 +93,7 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/reconcile.o updaterd/parent/record.o \
 		updaterd/parent/recover.o updaterd/parent/release.o \
 		updaterd/parent/reload.o \
+		updaterd/parent/remains.o \
 		updaterd/parent/request.o \
 		updaterd/parent/seat.o \
 		updaterd/parent/roster.o updaterd/parent/rights.o \

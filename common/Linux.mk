@@ -32,6 +32,7 @@ OS_OBJS=	common/compat/beneath-linux.o common/compat/beneath-walk.o \
 		common/compat/farwatch-linux.o \
 		common/compat/landlock-linux.o \
 		common/compat/osproc-linux.o common/compat/pidwatch-linux.o \
+		common/compat/procgroup-linux.o \
 		common/compat/sandbox-linux.o common/compat/scanmount-linux.o \
 		common/compat/seccomp-linux.o
 # For the tests: what watches system calls, and runs out of memory.

@@ -27,6 +27,7 @@ OS_OBJS=	common/compat/beneath-openbsd.o common/compat/beneath-walk.o \
 		common/compat/farwatch-openbsd.o \
 		common/compat/osproc-openbsd.o \
 		common/compat/pidwatch-openbsd.o \
+		common/compat/procgroup-openbsd.o \
 		common/compat/sandbox-openbsd.o \
 		common/compat/scanmount-openbsd.o
 OS_FUZZLIBS=	${OS_LIBS}

@@ -296,7 +296,10 @@ service_notes(struct table *t, const json_t *v, int wanted, int trouble)
 		table_note(t, TONE_PLAIN, out);
 	}
 	/* The best kind goes without saying. */
-	if (js_text(v, "containment")[0] != '\0' &&
+	if (strcmp(js_text(v, "containment"), "none") == 0)
+		table_note(t, TONE_PLAIN, "of it the main process is stopped "
+		    "only, not what that has started");
+	else if (js_text(v, "containment")[0] != '\0' &&
 	    strcmp(js_text(v, "containment"), "cgroup") != 0) {
 		snprintf(out, sizeof(out), "stopped as a whole by: %s",
 		    js_text(v, "containment"));

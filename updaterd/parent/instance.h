@@ -51,6 +51,8 @@ enum attach_result {
 struct backend {
 	const char	*name;
 	int		 foreign;
+	int		 group;		/* ... and it ends only the leader of
+					 * a process group: we the rest */
 	uint32_t	 start_ms;	/* foreign: from a start to a process
 					 * at most; 0: 12 s */
 	enum attach_result (*attach)(struct instance *);

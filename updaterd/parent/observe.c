@@ -32,6 +32,7 @@
 #include "launch.h"
 #include "log.h"
 #include "patience.h"
+#include "remains.h"
 #include "util.h"
 
 #include "compat/contain.h"
@@ -128,6 +129,52 @@ end_orphan(struct instance *i)
 	o->start = i->in.start_time;
 	evtimer_set(&o->ev, orphan_kill, o);
 	timer(&o->ev, i->stop_ms < ORPHAN_MS ? i->stop_ms : ORPHAN_MS);
+}
+
+/* --- what is left of it ------------------------------------------------- */
+
+static void	 ask(struct instance *);
+
+/* Nothing of it is left any more. */
+static void
+cleared(struct instance *i)
+{
+	if (i->state == SERVICE_STARTING) {
+		if (i->observed->asked == ASKED_HERE)
+			ask(i);
+	} else if (!i->in.running)
+		service_gone(i);
+}
+
+static void
+gone(struct instance *i)
+{
+	if (!remains_wait(i))
+		service_gone(i);
+}
+
+/*
+ * The process that is recorded has ended, or is to.  The rest of its group
+ * has what is left of the grace, if it was stopped, by us or by somebody
+ * else; what is left of a death is killed, as it may hold what the next one
+ * needs.
+ */
+static void
+end_rest(struct instance *i, const struct sighting *s)
+{
+	uint64_t	 now = time_mono_ms();
+
+	if (is_there(i)) {
+		end_orphan(i);
+		remains_end(i, 0, now + (i->stop_ms < ORPHAN_MS ? i->stop_ms :
+		    ORPHAN_MS), cleared);
+	} else if (i->state == SERVICE_STOPPING)
+		remains_end(i, i->stop_signal, i->observed->grace_end,
+		    cleared);
+	else if (!s->up && s->wanted == WANTED_DOWN)
+		remains_end(i, i->stop_signal, now + i->stop_ms, cleared);
+	else
+		remains_end(i, SIGKILL, now, cleared);
 }
 
 /* --- a start of ours --------------------------------------------------- */
@@ -268,7 +315,9 @@ ended(struct instance *i, const struct sighting *s, int first)
 	/* Too short to be seen; what is parked is parked with a release. */
 	if (!i->in.running)
 		take_release(i);
-	if (i->in.pid > 1 && is_there(i))
+	if (i->in.pid > 1 && i->in.running && i->backend->group)
+		end_rest(i, s);
+	else if (i->in.pid > 1 && is_there(i))
 		end_orphan(i);
 	i->returns = s->up || s->wanted == WANTED_UP;
 	if (i->state != SERVICE_STOPPING && i->in.desired && !s->up &&
@@ -360,20 +409,20 @@ still_down(struct instance *i, const struct sighting *s, int first)
 		break;
 	case SERVICE_STOPPING:
 		if (s->wanted != WANTED_UP)
-			service_gone(i);
+			gone(i);
 		break;
 	case SERVICE_BACKOFF:
 		if (i->returns && s->wanted == WANTED_DOWN)
 			halt(i, s);
 		else if (!i->drained && s->wanted == WANTED_NOBODY) {
 			i->returns = 0;		/* our turn */
-			service_gone(i);
+			gone(i);
 		}
 		break;
 	case SERVICE_FAILED:
 		if (!i->drained && s->wanted != WANTED_UP) {
 			i->returns = 0;
-			service_gone(i);
+			gone(i);
 		}
 		break;
 	default:
@@ -402,11 +451,13 @@ out_of_sight(struct instance *i, const struct sighting *s)
 		    "its supervisor does not answer");
 	}
 	if (i->in.running && !is_there(i)) {
+		if (i->in.pid > 1 && i->backend->group)
+			end_rest(i, s);
 		i->returns = 0;
 		service_exited(i, -1, NULL);
 	}
 	if (i->state == SERVICE_STOPPING && !i->in.running)
-		service_gone(i);
+		gone(i);
 	else if (i->in.running)
 		timer(&o->look_ev, LOOK_MS);
 }
@@ -465,7 +516,7 @@ observe_drain(struct instance *i)
 
 	/* Else still_down() comes to it. */
 	if (s->known && !s->up && s->wanted != WANTED_UP)
-		service_gone(i);
+		gone(i);
 }
 
 void
@@ -475,7 +526,7 @@ observe_sweep(struct instance *i)
 	if (i->state == SERVICE_FAILED && i->returns)
 		i->backend->stop(i);
 	else if (!i->returns)
-		service_gone(i);
+		gone(i);
 }
 
 static void
@@ -511,6 +562,7 @@ observe_end(struct instance *i)
 
 	if (o == NULL)
 		return;
+	remains_forget(i);
 	evtimer_del(&o->late_ev);
 	evtimer_del(&o->look_ev);
 	evtimer_del(&o->settle_ev);

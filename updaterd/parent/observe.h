@@ -65,6 +65,7 @@ struct observed {
 		SETTLE_LOOK		/* ... and if it still is: a wish */
 	}		 settling;
 	struct event	 settle_ev;
+	uint64_t	 grace_end;	/* of a stop by us, monotonic ms */
 };
 
 /*

@@ -27,6 +27,7 @@
 #include "expand.h"
 #include "launch.h"
 #include "log.h"
+#include "remains.h"
 #include "s6.h"
 #include "s6record.h"
 #include "util.h"
@@ -423,6 +424,7 @@ s6_stop(struct instance *i)
 		(void)observe_kill(i, i->stop_signal);
 	if (slot != -1)
 		close(slot);
+	i->observed->grace_end = time_mono_ms() + i->stop_ms;
 	timer(&x->kill_ev, i->stop_ms + KILL_EXTRA);
 	s6_look(i);
 }
@@ -522,7 +524,7 @@ s6_forget(struct instance *i)
 static const char *
 s6_containment(const struct instance *i)
 {
-	return "s6";
+	return remains_apply(i) ? "group" : "none";
 }
 
 /* --- slots without an instance ----------------------------------------- */
@@ -571,6 +573,7 @@ s6_withdraw(const struct service_conf *c, const char *name)
 const struct backend s6_backend = {
 	.name		= "s6",
 	.foreign	= 1,
+	.group		= 1,
 	.attach		= s6_attach,
 	.start		= s6_start,
 	.stop		= s6_stop,
