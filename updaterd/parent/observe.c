@@ -484,6 +484,7 @@ service_observed(struct instance *i, const struct sighting *s)
 
 	if (i->agent == NULL && service_isdown(i))
 		return;		/* on its way out */
+	o->renewed = 0;
 	evtimer_del(&o->look_ev);
 	if (i->conf != NULL && !service_isenabled(i->conf) &&
 	    service_isdown(i)) {
@@ -502,6 +503,9 @@ service_observed(struct instance *i, const struct sighting *s)
 		still_down(i, s, first);
 	if (s->up && s->ready && i->health.pending)
 		herald_ready(i);
+	/* A start that followed may have made all of this the past. */
+	if (o->renewed)
+		return;
 	o->last = *s;
 	o->any = o->met = 1;
 	settle(i, s);
@@ -579,6 +583,7 @@ observe_renewed(struct instance *i)
 
 	if (o == NULL)
 		return;
+	o->renewed = 1;
 	o->met = 0;
 	o->last.known = 0;
 	o->settling = SETTLE_NO;

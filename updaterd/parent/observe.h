@@ -49,6 +49,7 @@ struct sighting {
 struct observed {
 	int		 any;		/* a sighting came */
 	int		 met;		/* ... of one that is known there */
+	int		 renewed;	/* by what a sighting has led to */
 	struct sighting	 last;
 	enum {
 		ASKED_NO,
