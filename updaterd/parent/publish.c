@@ -24,6 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "release.h"
 #include "scandir.h"
 #include "task.h"
@@ -166,7 +167,7 @@ refresh(int fd, const struct publication *p)
 {
 	const struct slot	*s = p->slot;
 	size_t			 i;
-	int			 n = 0, down = p->down || p->hold;
+	int			 n = 0, r, down = p->down || p->hold;
 
 	for (i = 0; i < s->n; i++) {
 		if (is_same(fd, &s->file[i]))
@@ -183,6 +184,11 @@ refresh(int fd, const struct publication *p)
 			return -1;
 		n++;
 	}
+	/* Its service runs all the same. */
+	if ((r = rights_renew(fd, &p->owner, p->dry)) == -1)
+		log_warn("give rights on slot %s", p->name);
+	else
+		n += r;
 	if (!slot_issupervised(fd, 0) && slot_isdown(fd) != down) {
 		if (!p->dry && slot_setdown(fd, down) == -1)
 			return -1;

@@ -33,6 +33,8 @@
 #define MODE_PASS	0711	/* one who knows the name may pass */
 #define MODE_CONTROL	0660
 #define MODE_GROUP	0620	/* the group may write */
+#define MODE_OWN	0700	/* as s6 makes supervise/ */
+#define MODE_OWNCONTROL	0600	/* and its control */
 
 static int
 give(int fd, uid_t uid, gid_t gid, mode_t mode)
@@ -84,12 +86,36 @@ give_control(int dirfd, uid_t uid, gid_t gid, mode_t mode)
 	return give(fd, uid, gid, mode);
 }
 
+/* What is below supervise/, and that last: all was root's or is the
+ * owner's.  The descriptor is taken over. */
+static int
+set_entries(int dirfd, int fd, const struct owner *o, int safe)
+{
+	mode_t	 mode = o->uid == 0 ? MODE_OWN : safe ? MODE_OPEN : MODE_PASS;
+	int	 r;
+
+	if (safe)
+		r = give_control(fd, o->uid, o->gid, o->uid == 0 ?
+		    MODE_OWNCONTROL : MODE_CONTROL) == -1 ||
+		    give_dir(fd, "event", o, MODE_EVENT) == -1 ||
+		    give_dir(dirfd, "event", o, MODE_EVENT) == -1 ? -1 : 0;
+	else if (o->uid == 0)
+		r = give_control(fd, 0, 0, MODE_OWNCONTROL);
+	else
+		r = give_control(fd, 0, o->gid, MODE_GROUP);
+	if (r == -1) {
+		close(fd);
+		return -1;
+	}
+	return safe ? give(fd, o->uid, o->gid, mode) : give(fd, 0, 0, mode);
+}
+
 /* supervise/ in that directory, which is root's. */
 static int
 rights_set(int dirfd, const struct owner *o)
 {
 	struct stat	 st;
-	int		 safe = mount_issafe(dirfd), fd, r;
+	int		 safe = mount_issafe(dirfd), fd;
 
 	if ((fd = open_dir(dirfd, "supervise")) == -1)
 		return -1;
@@ -103,20 +129,82 @@ rights_set(int dirfd, const struct owner *o)
 		close(fd);
 		return 0;		/* done, and his since */
 	}
-	if (safe)
-		r = give_control(fd, o->uid, o->gid, MODE_CONTROL) == -1 ||
-		    give_dir(fd, "event", o, MODE_EVENT) == -1 ||
-		    give_dir(dirfd, "event", o, MODE_EVENT) == -1 ? -1 : 0;
-	else
-		r = give_control(fd, 0, o->gid, MODE_GROUP);
-	if (r == -1)
-		close(fd);
-	else if (safe)
-		r = give(fd, o->uid, o->gid, MODE_OPEN);
-	else
-		r = give(fd, 0, 0, MODE_PASS);
-	return r;
+	return set_entries(dirfd, fd, o, safe);
 }
+
+/* --- of one that is there ---------------------------------------------- */
+
+static int
+is_given(const struct stat *st, uid_t uid, gid_t gid, mode_t mode)
+{
+	return st->st_uid == uid && st->st_gid == gid &&
+	    (st->st_mode & 07777) == mode;
+}
+
+/* supervise/ of that state, and its control FIFO, are as they should be. */
+static int
+is_set(int fd, const struct stat *st, const struct owner *o, int safe)
+{
+	struct stat	 c;
+
+	/* Its supervisor is still to make it. */
+	if (fstatat(fd, "control", &c, AT_SYMLINK_NOFOLLOW) == -1)
+		return o->uid == 0;
+	if (o->uid == 0)
+		return is_given(st, 0, 0, MODE_OWN) &&
+		    is_given(&c, 0, 0, MODE_OWNCONTROL);
+	if (safe)
+		return is_given(st, o->uid, o->gid, MODE_OPEN) &&
+		    is_given(&c, o->uid, o->gid, MODE_CONTROL);
+	return is_given(st, 0, 0, MODE_PASS) &&
+	    is_given(&c, 0, o->gid, MODE_GROUP);
+}
+
+static int
+renew(int dirfd, const struct owner *o, int dry)
+{
+	struct stat	 st;
+	int		 safe = mount_issafe(dirfd), fd, saved;
+
+	if ((fd = open_dir(dirfd, "supervise")) == -1)
+		return errno == ENOENT ? 0 : -1;
+	if (fstat(fd, &st) == -1 || (st.st_uid != 0 && !safe)) {
+		errno = EPERM;
+		goto fail;
+	}
+	if (dry || is_set(fd, &st, o, safe)) {
+		dry = !is_set(fd, &st, o, safe);
+		close(fd);
+		return dry;
+	}
+	/* Away from whoever had it, before anything in it is looked at. */
+	if (fchown(fd, 0, 0) == -1 || fchmod(fd, MODE_OWN) == -1)
+		goto fail;
+	return set_entries(dirfd, fd, o, safe) == -1 ? -1 : 1;
+ fail:
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int
+rights_renew(int slot, const struct owner *o, int dry)
+{
+	int	 log, n, m, saved;
+
+	if ((n = renew(slot, o, dry)) == -1)
+		return -1;
+	if ((log = open_dir(slot, SLOT_LOG)) == -1)
+		return errno == ENOENT ? n : -1;
+	m = renew(log, o, dry);
+	saved = errno;
+	close(log);
+	errno = saved;
+	return m == -1 ? -1 : n || m;
+}
+
+/* --- of a new one, or one of somebody else's ---------------------------- */
 
 int
 rights_seed(int dirfd, const struct owner *o)

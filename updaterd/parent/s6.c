@@ -160,6 +160,24 @@ render(struct instance *i, int dry, struct slot *slot, char *text)
 	return r;
 }
 
+/* Who may control it, by the configuration of now. */
+static void
+take_owner(struct s6 *x)
+{
+	struct identity	 id;
+	char		 text[UPD_TEXT_SIZE] = "";
+
+	if (identity_lookup(&id, x->i->conf->scan_owner, NULL, NULL, text) ==
+	    -1)
+		/* Its slot is root's alone; the start says so as well. */
+		log_warnx("give %s to its owner: %s", x->i->name, text);
+	else {
+		x->owner.uid = id.uid;
+		x->owner.gid = id.gid;
+	}
+	identity_free(&id);
+}
+
 static enum published
 publish(struct s6 *x, int scan, int down, int dry, char *text)
 {
@@ -176,6 +194,7 @@ publish(struct s6 *x, int scan, int down, int dry, char *text)
 		p.name = x->i->name;
 		p.slot = &slot;
 		p.mark = scan_mark();
+		take_owner(x);
 		p.owner = x->owner;
 		p.down = down;
 		/* s6-svscan may be about to start it. */
@@ -457,24 +476,14 @@ s6_agree(struct instance *i)
 static enum attach_result
 s6_attach(struct instance *i)
 {
-	struct identity	 id;
 	struct s6	*x;
-	char		 text[UPD_TEXT_SIZE] = "";
 
 	if ((x = calloc(1, sizeof(*x))) == NULL)
 		return ATTACH_LATER;
 	x->i = i;
 	evtimer_set(&x->poll_ev, poll_timer, x);
 	evtimer_set(&x->kill_ev, kill_timer, x);
-	if (identity_lookup(&id, i->conf->scan_owner, NULL, NULL, text) ==
-	    -1)
-		/* Its slot is root's alone; the start says so as well. */
-		log_warnx("give %s to its owner: %s", i->name, text);
-	else {
-		x->owner.uid = id.uid;
-		x->owner.gid = id.gid;
-	}
-	identity_free(&id);
+	take_owner(x);
 	if ((x->scan = scan_get(i->conf, &x->owner)) == NULL) {
 		free(x);
 		return ATTACH_LATER;

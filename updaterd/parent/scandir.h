@@ -58,6 +58,9 @@ int	 rights_seed(int, const struct owner *);
 /* In one that is supervised, which s6-rc may have made, and its logger:
  * likewise; ENOENT: not supervised yet. */
 int	 rights_grant(int, const struct owner *);
+/* In one that we made, whoever had them before: 1 they were not as they should
+ * be, and are now, or with 1 would be; 0 they were; -1 with errno. */
+int	 rights_renew(int, const struct owner *, int);
 
 /* --- publish.c --------------------------------------------------------- */
 
