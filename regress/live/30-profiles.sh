@@ -167,7 +167,7 @@ C_SERVICES="service \"shared\" {
 		groups { \"games\" }
 		home \"$T/shared\"
 		profiles \"$T/shared/profiles\" marker \"SOUL.md\"
-		reconcile log \"$T/shared/boot.log\"
+		reconcile log \"$T/shared/logs/of/boot.log\"
 		command { \"sleep\" \"1000\" }
 		optional
 	}
@@ -185,7 +185,7 @@ is_up() {
 t "what a further group of the service's may see is seen" \
     wait_for 10 is_up shared-one
 t "and written" wait_for 10 grep -q 'profile=one .*action=started' \
-    "$T/shared/boot.log"
+    "$T/shared/logs/of/boot.log"
 
 # Its processes may stop ours, which have its uid: for so long.
 t "start" ctl start gw-coder

@@ -19,6 +19,7 @@ C_SERVICES="service \"gw\" {
 		home \"$H\"
 		profiles \"$P\" marker \"SOUL.md\"
 		command { \"sleep\" \"1000\" }
+		reconcile log \"$H/logs/of/boot.log\"
 		optional
 	}
 	service \"gw-a\" {
@@ -60,4 +61,16 @@ rm -rf "$H/p2/b"
 start_updaterd
 t "when it has gone the other has the name, wanted as its file says" \
     wait_for 10 is_at gw a-b down
+
+# --- one that went while the daemon was away --------------------------
+
+t "a line of it is written, in directories that are made" wait_for 10 \
+    grep -q 'profile=a-b .*service=gw ' "$H/logs/of/boot.log"
+stop_updaterd
+rm -rf "$P/a-b"
+: >"$H/logs/of/boot.log"
+start_updaterd
+t "its line has its names, and is in the log of its service" wait_for 10 \
+    grep -q 'profile=a-b .*action=removed .*service=gw .*backend=native' \
+    "$H/logs/of/boot.log"
 finish

@@ -28,6 +28,14 @@ backend_withdraw(const char *name)
 	return s6record_withdraw(name, NULL) || unitrecord_withdraw(name);
 }
 
+const char *
+backend_recorded(const char *name)
+{
+	return s6record_has(name) ? s6_backend.name :
+	    unitrecord_has(name) ? systemd_backend.name :
+	    native_backend.name;
+}
+
 void
 backend_strays(int dry, void (*fn)(void *, const char *), void *arg)
 {

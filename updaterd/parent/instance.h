@@ -95,6 +95,8 @@ const struct backend		*backend_of(enum supervisor);
 /* What another supervisor runs for an instance of that name is stopped and
  * taken out there.  1, or 0: none has it. */
 int				 backend_withdraw(const char *);
+/* The supervisor that has it on record, or native. */
+const char			*backend_recorded(const char *);
 /* fn(arg, name) for each that another supervisor has of us, and that has no
  * instance; with 1 nothing is done about what is left of such. */
 void				 backend_strays(int,

@@ -523,17 +523,48 @@ has_line(const struct pass *p, const char *name)
 	return 0;
 }
 
+/* The service that it was an instance of, if that is still configured and
+ * in this pass; or NULL. */
+static struct ward *
+orphan_ward(const struct pass *p, const char *name, const char *owner)
+{
+	struct ward	*w;
+	size_t		 len = strlen(owner);
+
+	if (strncmp(name, owner, len) != 0 ||
+	    (name[len] != '-' && name[len] != '\0'))
+		return NULL;
+	TAILQ_FOREACH(w, &p->wards, entry)
+		if (strcmp(w->conf->name, owner) == 0)
+			break;
+	return w;
+}
+
 static void
 orphan_line(struct pass *p, struct ward *w, const char *name)
 {
 	struct line	*l;
+	struct intent	 in;
+	char		 why[UPD_TEXT_SIZE];
+	int		 statefd = service_getenv()->statefd;
 
+	memset(&in, 0, sizeof(in));
+	if (statefd == -1 || intent_read(statefd, name, &in, why) != 1 ||
+	    strncmp(name, in.owner, strlen(in.owner)) != 0)
+		in.owner[0] = '\0';
+	if (w == NULL && in.owner[0] != '\0')
+		w = orphan_ward(p, name, in.owner);
 	if ((l = pass_line(p, w)) == NULL)
 		return;
-	strlcpy(l->service, name, sizeof(l->service));
 	strlcpy(l->name, name, sizeof(l->name));
-	if (w != NULL)
-		l->l.backend = backend_of(w->conf->supervisor)->name;
+	strlcpy(l->service, in.owner[0] != '\0' ? in.owner : name,
+	    sizeof(l->service));
+	if (in.owner[0] != '\0' && name[strlen(in.owner)] == '-')
+		strlcpy(l->profile, name + strlen(in.owner) + 1,
+		    sizeof(l->profile));
+	l->l.backend = w != NULL ? backend_of(w->conf->supervisor)->name :
+	    backend_recorded(name);
+	l->l.prior = plan_prior(in.desired_at != 0, &in, 0);
 	settle(l, ACTION_REMOVED, REASON_NONE);
 	l->l.change = 1;
 }

@@ -227,9 +227,8 @@ list_records(void)
 	return d;
 }
 
-/* Is there a slot to it? */
-static int
-has_slot(const char *name)
+int
+s6record_has(const char *name)
 {
 	char	*text, *path, *rest;
 	int	 scan, yes = 0;
@@ -257,7 +256,7 @@ s6record_strays(int dry, void (*fn)(void *, const char *), void *arg)
 	while ((e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.' || instance_find(e->d_name) != NULL)
 			continue;
-		if (has_slot(e->d_name))
+		if (s6record_has(e->d_name))
 			fn(arg, e->d_name);
 		else if (!dry)
 			(void)s6record_withdraw(e->d_name, NULL);

@@ -9,6 +9,8 @@
 void	 s6record_write(const char *, const char *);
 /* It is not in that one any more. */
 void	 s6record_drop(const char *, const char *);
+/* 1 there is a slot of it in a directory that is recorded. */
+int	 s6record_has(const char *);
 /* Take it out of its open scan directory of that path, its record with it.
  * 0, or -1 (logged). */
 int	 s6record_takeout(int, const char *, const char *);

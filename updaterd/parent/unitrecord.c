@@ -230,6 +230,19 @@ is_other(void *arg, const char *instance)
 }
 
 int
+unitrecord_has(const char *instance)
+{
+	char	 unit[UNIT_NAME_SIZE];
+	int	 dir, installed, known;
+
+	if ((dir = open_records()) == -1)
+		return 0;
+	known = record_read(dir, instance, unit, &installed);
+	close(dir);
+	return known != 0;
+}
+
+int
 unitrecord_withdraw(const char *instance)
 {
 	struct others	 o;

@@ -16,6 +16,8 @@ void	 unitrecord_write(const char *, const char *, int);
  * still run, its file removed if it was installed, its record too.  1, or
  * 0: there is no record. */
 int	 unitrecord_withdraw(const char *);
+/* 1 there is a record of that instance. */
+int	 unitrecord_has(const char *);
 /* fn(arg, name) for each record that has no instance. */
 void	 unitrecord_strays(void (*)(void *, const char *), void *);
 /* For struct backend: list and withdraw. */

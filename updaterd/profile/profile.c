@@ -185,21 +185,38 @@ open_profiles(struct lodge *l)
 	l->abovefd = open_dir(dirname(path));
 }
 
+/* As far as its user may; what is missing then the open tells. */
+static void
+make_dirs(char *path)
+{
+	char	*p = path;
+
+	do {
+		if ((p = strchr(p + 1, '/')) != NULL)
+			*p = '\0';
+		if (mkdir(path, LOGDIR_MODE) == -1 && errno != EEXIST)
+			log_debug("make %s: %s", path, strerror(errno));
+		if (p != NULL)
+			*p = '/';
+	} while (p != NULL);
+}
+
 static void
 open_log(struct lodge *l)
 {
-	char		 path[UPD_PATH_SIZE];
-	const char	*dir;
+	char	 path[UPD_PATH_SIZE];
 
 	if (l->start.log[0] == '\0' || (l->start.flags & PROFILE_DRY))
 		return;
 	l->logname = strrchr(l->start.log, '/') + 1;
 	strlcpy(path, l->start.log, sizeof(path));
-	dir = dirname(path);
-	if (mkdir(dir, LOGDIR_MODE) == -1 && errno != EEXIST)
-		log_debug("make %s: %s", dir, strerror(errno));
-	if ((l->logdirfd = open_dir(dir)) == -1)
-		lodge_error(l, "open", dir);
+	*strrchr(path, '/') = '\0';
+	if (path[0] == '\0')
+		strlcpy(path, "/", sizeof(path));
+	else
+		make_dirs(path);
+	if ((l->logdirfd = open_dir(path)) == -1)
+		lodge_error(l, "open", path);
 }
 
 /* Called by sandbox_enter() once it is the user. */
