@@ -54,6 +54,14 @@ for MOUNT in "" mount; do
 	owned_by _updagent
 	is "$(may _updagent gw-a)$(may _updunpack gw-a)" 0111 "and back"
 	is "$(svpid gw-a)" "$pid" "the service has noticed nothing"
+	if [ -n "$MOUNT" ]; then
+		as_user sh -c "cd $SCAN/gw-a/supervise &&
+		    mv control away && : > control"
+		ctl reconcile >/dev/null
+		t "an owner who has broken his own" as_user sh -c \
+		    "cd $SCAN/gw-a/supervise && mv away control"
+		is "$(may _updagent gw-a)" 0 "can mend it"
+	fi
 	stop_updaterd
 	s6-svscanctl -t "$SCAN"
 	wait_for 10 gone "$SVSCAN"

@@ -146,9 +146,15 @@ static int
 is_set(int fd, const struct stat *st, const struct owner *o, int safe)
 {
 	struct stat	 c;
+	int		 there;
 
+	there = fstatat(fd, "control", &c, AT_SYMLINK_NOFOLLOW) == 0;
+	/* What he has done to his own is his affair, and to mend. */
+	if (safe && o->uid != 0 && st->st_uid == o->uid &&
+	    (!there || !S_ISFIFO(c.st_mode)))
+		return 1;
 	/* Its supervisor is still to make it. */
-	if (fstatat(fd, "control", &c, AT_SYMLINK_NOFOLLOW) == -1)
+	if (!there)
 		return o->uid == 0;
 	if (o->uid == 0)
 		return is_given(st, 0, 0, MODE_OWN) &&
