@@ -35,8 +35,11 @@ profile a
 profile b
 profile c stopped
 MOUNT=mount
+mkdir "$SCAN/other"
 s6_conf optional
 start_updaterd
+t "a mount that hides a slot is warned of" \
+    grep -q "hide what is in $SCAN (other is)" "$T/log"
 start_svscan
 s6_release r1
 is "$(push r1)" 200 "push"
@@ -98,5 +101,17 @@ for n in 1 2; do
 done
 t "never two of the same" nothing_twice
 t "no supervisor has lost its slot" wait_for 10 none_lost
+
+# --- s6-svstat does not work -------------------------------------------------
+
+pid=$(svpid gw-a)
+svstat=$(command -v s6-svstat)
+: > "$T/svstat" && chmod 0644 "$T/svstat"
+mount --bind "$T/svstat" "$svstat"
+kill9 "$pid"
+t "without s6-svstat it says what does not work" wait_for 10 \
+    grep -q "lose sight of gw-a: s6-svstat does not say how it is" "$T/log"
+umount "$svstat"
+t "and with it all is well again" wait_for 15 state_is gw-a up
 
 finish

@@ -167,6 +167,9 @@ unseen(struct s6 *x, int slot, struct sighting *s)
 	else if (!alive)
 		snprintf(s->text, sizeof(s->text), "s6-svscan does not run "
 		    "on %.100s", x->scan->path);
+	else if (slot_issupervised(slot, 0))
+		snprintf(s->text, sizeof(s->text), "s6-svstat does not say "
+		    "how it is: try it by hand, as root");
 	else
 		snprintf(s->text, sizeof(s->text), "s6-svscan does not "
 		    "supervise it%s", x->late ? "; it takes so many "

@@ -10,12 +10,14 @@
 #include <sys/types.h>
 #include <sys/stat.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "scandir.h"
 
 #include "compat/beneath.h"
@@ -66,6 +68,25 @@ scandir_isroots(int fd)
 	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
+/* What a mount would hide: slots that s6-svscan would have run. */
+static void
+warn_hidden(const char *path)
+{
+	struct dirent	*e;
+	DIR		*d;
+
+	if ((d = opendir(path)) == NULL)
+		return;
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.') {
+			log_warnx("hide what is in %s (%s is) by a mount: "
+			    "umount it to get at that, or remove \"mount\"",
+			    path, e->d_name);
+			break;
+		}
+	closedir(d);
+}
+
 /* Mount a tmpfs there, unless that was done.  The descriptor of what is
  * there then; -1 with text. */
 static int
@@ -81,6 +102,7 @@ mount_on(const char *path, int fd, char *text)
 		close(fd);
 		return -1;
 	}
+	warn_hidden(path);
 	if (mount_safe(path) == -1)
 		e = errno;
 	close(fd);
