@@ -92,7 +92,7 @@ mk_lab_release bad "echo last-words >&2; exit 3"
 is "$(push bad)" 409 "a release that dies is rolled back"
 is "$(body .detail.rolled_back)" true "it says so"
 # On a busy machine s6 may have it up again before its end is seen.
-like "$(body .detail.error)" "exited (3|, how is not known)" "and why"
+like "$(body .detail.error)" "exited( 3|, how is not known)" "and why"
 like "$(body .detail.stderr)" "last-words" \
     "with what its logger has of it"
 is "$(serving)" r2 "the old one serves"

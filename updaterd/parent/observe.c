@@ -40,6 +40,8 @@
 #define LATE_MS		PATIENCE(12000)	/* from a start to a process; s6
 					 * takes 10 s to try exec again */
 #define LOOK_MS		2000	/* out of sight: look again */
+#define BEHIND_MS	50	/* for a supervisor to see an end, too */
+#define BEHIND_MAX	20	/* times; then it is stuck */
 #define SETTLE_MS	1000	/* a supervisor that ends is gone by then */
 #define ORPHAN_MS	10000	/* from TERM to KILL */
 
@@ -476,6 +478,26 @@ disabled(struct instance *i, const struct sighting *s)
 	}
 }
 
+/*
+ * The process has ended, and its supervisor has not seen that yet: what it
+ * says next is the same end, with its cause.  Not for ever, it may hang.
+ */
+static int
+is_behind(struct instance *i, const struct sighting *s, int first)
+{
+	struct observed	*o = i->observed;
+
+	if (first || !i->in.running || !s->up || s->pid != i->in.pid ||
+	    s->pid != o->last.pid || s->since != o->last.since ||
+	    strcmp(i->in.boot, boot_id()) != 0 || is_there(i) ||
+	    o->behind == BEHIND_MAX) {
+		o->behind = 0;
+		return 0;
+	}
+	o->behind++;
+	return 1;
+}
+
 void
 service_observed(struct instance *i, const struct sighting *s)
 {
@@ -493,6 +515,10 @@ service_observed(struct instance *i, const struct sighting *s)
 	}
 	if (!s->known) {
 		out_of_sight(i, s);
+		return;
+	}
+	if (is_behind(i, s, first)) {
+		timer(&o->look_ev, BEHIND_MS);
 		return;
 	}
 	if (has_ended(i, s, first))

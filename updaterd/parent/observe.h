@@ -50,6 +50,7 @@ struct observed {
 	int		 any;		/* a sighting came */
 	int		 met;		/* ... of one that is known there */
 	int		 renewed;	/* by what a sighting has led to */
+	int		 behind;	/* sightings of what has ended */
 	struct sighting	 last;
 	enum {
 		ASKED_NO,

@@ -178,6 +178,19 @@ take_owner(struct s6 *x)
 	identity_free(&id);
 }
 
+/* Whoever made it may have been killed before s6-svscan was told. */
+static int
+is_supervised(struct s6 *x, int scan)
+{
+	int	 slot = scan_slot(x->scan, scan, x->i->name), yes;
+
+	if (slot == -1)
+		return 0;
+	yes = slot_issupervised(slot, 0);
+	close(slot);
+	return yes;
+}
+
 static enum published
 publish(struct s6 *x, int scan, int down, int dry, char *text)
 {
@@ -216,7 +229,9 @@ publish(struct s6 *x, int scan, int down, int dry, char *text)
 		 * removed it, until it is told to go. */
 		if (scandir_rescan(scan, 1) == 0)
 			poll_begin(x);
-	}
+	} else if (!is_supervised(x, scan) &&
+	    scandir_rescan(scan, 0) == 0)
+		poll_begin(x);
 	s6_watch(x);
 	return r;
 }
@@ -288,6 +303,8 @@ poll_timer(int nofd, short what, void *arg)
 		listens = slot_issupervised(slot, 0);
 		if (listens && x->starting)
 			x->starting = tell_up(slot) == -1;
+		if (listens)
+			x->told = x->asking != NULL;
 		close(slot);
 	}
 	if (!listens && time_mono_ms() < x->poll_end) {
@@ -371,9 +388,11 @@ s6_start(struct instance *i, char *text)
 	}
 	if (r != PUBLISHED_FAILED && r != PUBLISHED_REBUILD &&
 	    (slot = scan_slot(x->scan, scan, i->name)) != -1) {
-		if ((ok = tell_up(slot)) == 0)
+		if ((ok = tell_up(slot)) == 0) {
+			/* What is being asked for is how it was before. */
+			x->told = x->asking != NULL;
 			s6_look(i);
-		else if ((ok = scandir_rescan(scan, 0)) == 0) {
+		} else if ((ok = scandir_rescan(scan, 0)) == 0) {
 			x->starting = 1;
 			poll_begin(x);
 		} else {
@@ -446,29 +465,6 @@ s6_stop(struct instance *i)
 	i->observed->grace_end = time_mono_ms() + i->stop_ms;
 	timer(&x->kill_ev, i->stop_ms + KILL_EXTRA);
 	s6_look(i);
-}
-
-void
-s6_agree(struct instance *i)
-{
-	struct s6	*x = i->priv;
-	char		 text[UPD_TEXT_SIZE];
-	int		 scan, slot, up = i->in.desired;
-
-	/* In an update, or on its way down, that has its say; one that is
-	 * parked has its own reason to be down. */
-	if (x == NULL || i->agent == NULL || agent_isheld(i->agent) ||
-	    (up ? !i->in.running || i->state == SERVICE_STOPPING :
-	    i->state != SERVICE_DOWN) ||
-	    (scan = scan_open(x->scan, 0, text)) == -1)
-		return;
-	slot = scan_slot(x->scan, scan, i->name);
-	close(scan);
-	if (slot == -1)
-		return;
-	if (slot_isdown(slot) == up && slot_setdown(slot, !up) == -1)
-		log_warn("keep %s %s", i->name, up ? "up" : "down");
-	close(slot);
 }
 
 /* --- its life ---------------------------------------------------------- */

@@ -32,6 +32,7 @@ struct s6 {
 	int		 waiting;	/* in the queue of those to ask for */
 	int		 again;		/* something happened since */
 	int		 absent;	/* nobody is there to be asked */
+	int		 told;		/* ... a start of ours */
 	int		 starting;	/* a start waits for its supervisor */
 	int		 late;		/* the supervisor does not come */
 	struct event	 poll_ev;	/* is it supervised? */
@@ -43,8 +44,6 @@ struct s6 {
 
 /* --- s6.c --------------------------------------------------------------- */
 
-/* Somebody else's start or stop is to hold for its next supervisor, too. */
-void		 s6_agree(struct instance *);
 /* Look in a moment whether it is supervised, and then at it. */
 void		 s6_poll(struct s6 *);
 

@@ -31,6 +31,7 @@
 
 #include "compat/beneath.h"
 
+#define FINISHED_US	1000000	/* a process and its finish may take less */
 #define ASK_MAX		4	/* s6-svstat at once */
 #define ASK_MS		5000	/* for its answer */
 #define ASK_TAIL	512	/* bytes of it */
@@ -201,10 +202,51 @@ is_early(struct s6 *x, int slot)
 	return 1;
 }
 
+/*
+ * A file `down` that does not hold for what runs: it is ours, and empty, or
+ * `finish` made it for a process before.  The one that it makes for this
+ * process holds, which may have ended meanwhile; the clock of files is some
+ * milliseconds behind.
+ */
+static int
+is_stale(const struct instance *i, int slot)
+{
+	struct stat	 st;
+
+	return fstatat(slot, "down", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (st.st_size == 0 || (int64_t)st.st_mtim.tv_sec * 1000000 +
+	    st.st_mtim.tv_nsec / 1000 + FINISHED_US < i->in.started_at);
+}
+
+/* Somebody else's start or stop is to hold for its next supervisor, too. */
+static void
+agree(struct instance *i)
+{
+	struct s6	*x = i->priv;
+	char		 text[UPD_TEXT_SIZE];
+	int		 scan, slot, up = i->in.desired;
+
+	/* In an update, or on its way down, that has its say; one that is
+	 * parked has its own reason to be down. */
+	if (x == NULL || i->agent == NULL || agent_isheld(i->agent) ||
+	    (up ? !i->in.running || i->state == SERVICE_STOPPING :
+	    i->state != SERVICE_DOWN) ||
+	    (scan = scan_open(x->scan, 0, text)) == -1)
+		return;
+	slot = scan_slot(x->scan, scan, i->name);
+	close(scan);
+	if (slot == -1)
+		return;
+	if ((up ? is_stale(i, slot) : !slot_isdown(slot)) &&
+	    slot_setdown(slot, !up) == -1)
+		log_warn("keep %s %s", i->name, up ? "up" : "down");
+	close(slot);
+}
+
 /* The answer of s6-svstat, NULL: none.  Last of all: it may be the end of
  * x. */
 static void
-answer(struct s6 *x, const char *output)
+answer(struct s6 *x, const char *output, int told)
 {
 	struct instance	*i = x->i;
 	struct sighting	 s;
@@ -227,26 +269,27 @@ answer(struct s6 *x, const char *output)
 	early = !s.known && is_early(x, slot);
 	if (slot != -1)
 		close(slot);
-	if (early)
+	/* What was asked before our start does not count, another follows. */
+	if (early || told)
 		return;
 	service_observed(i, &s);
 	if (i->backend == &s6_backend)
-		s6_agree(i);
+		agree(i);
 }
 
 static void
 asked(void *arg, const struct command_result *r)
 {
 	struct s6	*x = arg;
-	int		 again = x->again;
+	int		 again = x->again, told = x->told;
 
 	asking--;
 	x->asking = NULL;
-	x->again = 0;
+	x->again = x->told = 0;
 	if (again)
 		s6_look(x->i);
 	next();
-	answer(x, r->status == 0 ? r->output : NULL);
+	answer(x, r->status == 0 ? r->output : NULL, told);
 }
 
 /* Nobody is there to be asked. */
@@ -276,7 +319,7 @@ tell_absent(int fd, short what, void *arg)
 		TAILQ_REMOVE(&absent, x, turn);
 		x->absent = 0;
 		if (is_absent(x))
-			answer(x, NULL);
+			answer(x, NULL, 0);
 		else
 			s6_look(x->i);
 	}
@@ -362,7 +405,7 @@ s6_look_end(struct s6 *x)
 		command_cancel(x->asking);
 		asking--;
 	}
-	x->waiting = x->absent = 0;
+	x->waiting = x->absent = x->told = 0;
 	x->asking = NULL;
 	dirwatch_del(x->watch);
 	x->watch = NULL;

@@ -207,7 +207,7 @@ render_finish(struct slot *s, const struct slot_conf *c)
 			return -1;
 	if (c->npermanent > 0 && buf_printf(b, ")\n"
 	    "\t# permanent: down for this supervisor, and for the next one\n"
-	    "\t: > down\n"
+	    "\techo parked > down\n"
 	    "\texit " EXIT_STAY ";;\n"
 	    "esac\n") == -1)
 		return -1;
