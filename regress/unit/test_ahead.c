@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -161,6 +162,31 @@ test_whole(void **state)
 				whole(lens[i], rests[j], 7001);
 			}
 	whole(3000, 0, 1);
+}
+
+/* All at once: a file gives as much as is asked for, where a pipe gives what
+ * it holds. */
+static void
+test_file(void **state)
+{
+	struct signify	 sig = { BIG, 0, 0 };
+	struct ahead	*a;
+	const uint8_t	*p;
+	uint64_t	 in = 0;
+	size_t		 n, at = 0;
+	FILE		*f = tmpfile();
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(data + 100, 1, BIG - 100, f), BIG - 100);
+	rewind(f);
+	alarm(60);		/* a deadlock ends here */
+	a = begin(&sig, fileno(f), NULL, 100);
+	for (; next(a, &p, &n, &in) == AHEAD_BLOCK; at += n)
+		assert_memory_equal(p, data + at, n);
+	alarm(0);
+	assert_int_equal(at, BIG);
+	ahead_free(a);
+	fclose(f);
 }
 
 /* Bytes that make no block yet are told of: a slow push is seen to move. */
@@ -315,6 +341,7 @@ test_alone(void **state)
 {
 	alone = 1;
 	test_whole(state);
+	test_file(state);
 	test_moved(state);
 	test_bad(state);
 	test_unreadable(state);
@@ -328,6 +355,7 @@ main(void)
 {
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_unreadable),

@@ -162,7 +162,9 @@ thread(void *arg)
 		pthread_cond_wait(&a->wanted, &a->lock);
 	go = !a->stopped;
 	pthread_mutex_unlock(&a->lock);
-	while (go && room(a) && step(a))
+	/* Room is for what is read; what is there is judged without. */
+	while (go && (a->filled - a->ready >= SIGNED_BLOCK || room(a)) &&
+	    step(a))
 		;
 	return NULL;
 }
