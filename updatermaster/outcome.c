@@ -27,9 +27,10 @@ outcomes_note(struct rollout *ro)
 		if (t->agent == OUTCOME_NONE || (h = hosts_find(ro->master,
 		    t->host.name)) == NULL)
 			continue;
-		/* Of an earlier run, unless it was noted by then. */
+		/* Of an earlier run, unless it was noted since; noting
+		 * it again in the same second changes nothing. */
 		at = t->begun_us != 0 ? now : t->begun_at;
-		if (at > h->last_at || t->begun_us != 0)
+		if (at >= h->last_at || t->begun_us != 0)
 			result_note(h, outcome_name(t->agent), ro->plan.sha,
 			    at);
 	}

@@ -154,6 +154,13 @@ alive $p && ours $p && kill9 $p 2>/dev/null
 wait $p 2>/dev/null
 first=$(jq -r 'select(.event == "updated") | .host' "$M/rollout.jsonl" |
     head -n 1)
+# Seconds are all the time there is: the push before may have ended in the
+# same one.
+at=$(jq -r "select(.event == \"begun\" and .host == \"$first\") | .time" \
+    "$M/rollout.jsonl" | head -n 1)
+sed -i "s/^$first .*/$first failed k2 $at/" "$M/results"
+t "which had another result then" grep -q "^$first failed k2 $at\$" \
+    "$M/results"
 is "$(noted "$first")" "1 updated k3" "killed: hosts knows of it all the same"
 is "$(rollout r2 --host h008)" 0 "another push takes the record's place"
 is "$(noted "$first")" "1 updated k3" "what it said is kept"
