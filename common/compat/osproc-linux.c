@@ -1,6 +1,7 @@
 #include <sys/prctl.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,17 @@ int
 osproc_subreaper(void)
 {
 	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+/* sched(7).  Two that feed each other through a pipe are also put on one
+ * processor less often, while another has nothing to do. */
+void
+osproc_batch(void)
+{
+	struct sched_param	 p;
+
+	memset(&p, 0, sizeof(p));
+	(void)sched_setscheduler(0, SCHED_BATCH, &p);
 }
 
 int

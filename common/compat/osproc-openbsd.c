@@ -20,6 +20,12 @@ osproc_subreaper(void)
 	return -1;
 }
 
+/* There is no such class. */
+void
+osproc_batch(void)
+{
+}
+
 int
 osproc_diewith(pid_t parent)
 {

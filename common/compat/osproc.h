@@ -14,6 +14,9 @@ int	 osproc_subreaper(void);
 /* Die by SIGKILL with that parent, where the system can do it; a help, not
  * to be relied on.  0, or -1: the parent has gone already. */
 int	 osproc_diewith(pid_t);
+/* Long work that nobody watches: to be given time in long pieces, and never
+ * before a service that wakes up.  A help: nothing is said if it fails. */
+void	 osproc_batch(void);
 /* The absolute path of the running program.  0, or -1 with errno. */
 int	 osproc_exepath(char *, size_t);
 

@@ -117,9 +117,8 @@ expired(int fd, short ev, void *arg)
 	event_loopbreak();
 }
 
-/* In small pieces, by way of a buffer. */
 static ssize_t
-feed_step(void)
+feed_some(void)
 {
 	ssize_t	 n;
 
@@ -137,20 +136,37 @@ feed_step(void)
 	return n;
 }
 
-/* All at once without a copy: what feeds shall not cost what is measured. */
 static void
 feed(int fd, short ev, void *arg)
 {
 	ssize_t	 n;
 
-	n = step < PIPE_SIZE ? feed_step() : splice(archive_fd, NULL, feed_fd,
-	    NULL, PIPE_SIZE, SPLICE_F_NONBLOCK);
+	n = feed_some();
 	if (n == -1 && errno == EAGAIN)
 		return;
 	if (n <= 0)
 		stop_feeding();
 	else
 		fed += (uint64_t)n;
+}
+
+/* A pipe that is fed from the archive, as fast as it is read.  Its end for
+ * inflate. */
+static int
+feed_start(void)
+{
+	int	 in[2];
+
+	if (pipe2(in, O_CLOEXEC) == -1)
+		err(1, "pipe");
+	(void)fcntl(in[1], F_SETPIPE_SZ, PIPE_SIZE);
+	fd_nonblock(in[1]);
+	feed_fd = in[1];
+	pos = len = 0;
+	fed = 0;
+	event_set(&feed_ev, feed_fd, EV_WRITE | EV_PERSIST, feed, NULL);
+	event_add(&feed_ev, NULL);
+	return in[0];
 }
 
 static void
@@ -250,16 +266,14 @@ extract(const char *path)
 {
 	struct msg_inflate_start	 im;
 	struct msg_unpack_start		 um = unpack_start(UNPACK_EXTRACT);
-	int				 in[2], mid[2];
+	int				 in, mid[2];
 	uint32_t			 i;
 
 	if ((archive_fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		err(1, "%s", path);
-	if (pipe2(in, O_CLOEXEC) == -1 || pipe2(mid, O_CLOEXEC) == -1)
+	if (pipe2(mid, O_CLOEXEC) == -1)
 		err(1, "pipe");
-	(void)fcntl(in[1], F_SETPIPE_SZ, PIPE_SIZE);
 	(void)fcntl(mid[1], F_SETPIPE_SZ, PIPE_SIZE);
-	fd_nonblock(in[1]);
 	start(&unpack, PROC_UNPACK);
 	compose(&unpack, IMSG_UNPACK_DIR, dup(stagefd), NULL, 0);
 	compose(&unpack, IMSG_UNPACK_MANIFEST,
@@ -270,16 +284,12 @@ extract(const char *path)
 	im.max_out = limits.out;
 	im.hash = limits.hash;
 	im.keys = nkeys;
-	compose(&inflate, IMSG_INFLATE_START, in[0], &im, sizeof(im));
+	in = step > 0 ? feed_start() : dup(archive_fd);
+	compose(&inflate, IMSG_INFLATE_START, in, &im, sizeof(im));
 	for (i = 0; i < nkeys; i++)
 		compose(&inflate, IMSG_INFLATE_KEY, -1, &keys[i],
 		    sizeof(keys[i]));
 	compose(&inflate, IMSG_INFLATE_OUT, mid[1], NULL, 0);
-	feed_fd = in[1];
-	pos = len = 0;
-	fed = 0;
-	event_set(&feed_ev, feed_fd, EV_WRITE | EV_PERSIST, feed, NULL);
-	event_add(&feed_ev, NULL);
 	loop();
 	close(archive_fd);
 	judge(&inflate, ended(&inflate));

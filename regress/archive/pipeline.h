@@ -31,7 +31,8 @@ extern struct side		 inflate, unpack;
 extern struct msg_inflate_done	 inflated;
 extern struct msg_unpack_done	 unpacked;
 extern struct limits		 limits;
-extern size_t			 step;	/* bytes fed at once */
+extern size_t			 step;	/* bytes fed at once; 0: no feeding,
+					 * inflate has the file itself */
 extern uint64_t			 fed;	/* bytes */
 extern char			*buf;	/* PIPE_SIZE, for anything */
 extern char			 work[64];	/* directory */

@@ -69,15 +69,22 @@ feed(struct signify *s, const uint8_t *p, size_t len, size_t step,
 	return v;
 }
 
-/* Blocks, as stream.c gives them. */
+/* Blocks, as ahead.c gives them. */
 static void
 blocks(struct signify *s, const uint8_t *p, size_t len)
 {
-	size_t	 k;
+	static EVP_MD_CTX	*md;
+	uint8_t			 hash[SIGNED_HASH_LEN];
+	size_t			 k;
+
+	if (md == NULL && (md = signify_hasher()) == NULL)
+		abort();
 
 	for (; len > 0; p += k, len -= k) {
 		k = len < SIGNED_BLOCK ? len : SIGNED_BLOCK;
-		if (signify_block(s, p, k) == SIGNIFY_BAD) {
+		if (signify_hash(md, p, k, hash) == -1)
+			abort();
+		if (signify_block(s, hash, k) == SIGNIFY_BAD) {
 			if (signify_why(s)[0] == '\0')
 				abort();
 			return;

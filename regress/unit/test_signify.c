@@ -100,6 +100,18 @@ begin(uint64_t max)
 
 /* --- the verifier ------------------------------------------------------ */
 
+static enum signify_verdict
+block(struct signify *s, const uint8_t *p, size_t len)
+{
+	uint8_t		 hash[SIGNED_HASH_LEN];
+	EVP_MD_CTX	*md = signify_hasher();
+
+	assert_non_null(md);
+	assert_int_equal(signify_hash(md, p, len, hash), 0);
+	EVP_MD_CTX_free(md);
+	return signify_block(s, hash, len);
+}
+
 static void
 test_pieces(void **state)
 {
@@ -120,15 +132,14 @@ test_pieces(void **state)
 			fail_msg("in steps of %zu: %s", step, signify_why(s));
 		assert_int_equal(signify_signer(s), 0);
 		assert_int_equal(signify_date(s), 1795314228);
-		assert_int_equal(signify_block(s, body, SIGNED_BLOCK),
+		assert_int_equal(block(s, body, SIGNED_BLOCK), SIGNIFY_GOOD);
+		assert_int_equal(block(s, body + SIGNED_BLOCK, SIGNED_BLOCK),
 		    SIGNIFY_GOOD);
-		assert_int_equal(signify_block(s, body + SIGNED_BLOCK,
-		    SIGNED_BLOCK), SIGNIFY_GOOD);
 		assert_int_equal(signify_end(s), SIGNIFY_BAD);
-		assert_int_equal(signify_block(s, body + 2 * SIGNED_BLOCK,
-		    100), SIGNIFY_GOOD);
+		assert_int_equal(block(s, body + 2 * SIGNED_BLOCK, 100),
+		    SIGNIFY_GOOD);
 		assert_int_equal(signify_end(s), SIGNIFY_GOOD);
-		assert_int_equal(signify_block(s, body, 1), SIGNIFY_BAD);
+		assert_int_equal(block(s, body, 1), SIGNIFY_BAD);
 		signify_free(s);
 	}
 }

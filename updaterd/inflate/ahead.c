@@ -1,14 +1,19 @@
 /*
- * Reading and verifying ahead of the decompressor; ahead.h says why.
+ * Reading and hashing ahead of the decompressor; ahead.h says why.
  *
- * All that both threads look at is in struct ahead, under its lock, but for
- * the bytes of the blocks: those pass from one to the other with `ready` and
- * `used`, of which only the thread raises the one and only the caller the
- * other.  The signature and the digest are the thread's alone while it runs.
+ * The caller reads, looks at the hashes and waits for nobody: a block that
+ * the thread has not hashed by the time it is wanted, the caller hashes.
+ * Two that wait for each other would be put on one processor by the system
+ * again and again, while another has nothing to do.  Without a thread all is
+ * the same, but slower.
+ *
+ * The thread works on a copy of a block, which it takes, and whose hash it
+ * leaves, under the lock.  A hash that comes too late is thrown away.
  */
 #include <sys/types.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,32 +21,40 @@
 
 #include "ahead.h"
 
-#define RING		(16 * SIGNED_BLOCK)	/* bytes */
-#define ROOM		(RING / 2)	/* bytes: worth being woken for */
+#define BLOCKS		32
+#define RING		(BLOCKS * (uint64_t)SIGNED_BLOCK)	/* bytes */
+#define LOW		(RING / 2)	/* bytes: enough ahead */
+#define ONCE		(512 * 1024)	/* bytes read at once, at most */
 #define STACK		(256 * 1024)	/* bytes, of the thread */
 
+struct block {
+	int		 hashed;
+	uint8_t		 hash[SIGNED_HASH_LEN];
+};
+
 struct ahead {
-	pthread_t	 thread;
-	int		 made;		/* there is a thread */
 	struct signify	*sig;
+	EVP_MD_CTX	*md, *hasher;
 	int		 fd;
-	EVP_MD_CTX	*md;
-	uint64_t	 filled;	/* bytes, of all so far */
-	size_t		 taken;		/* bytes that the caller has in hand */
 	uint8_t		 ring[RING];
+	uint64_t	 in;		/* bytes read */
+	size_t		 taken;		/* bytes that the caller has in hand */
+	enum ahead_verdict end;		/* of reading; AHEAD_MOVED: not yet */
+	int		 error;		/* errno of AHEAD_EREAD */
+	enum ahead_verdict verdict;	/* the last one; AHEAD_MOVED: none */
+
+	int		 made;		/* there is a thread */
+	pthread_t	 thread;
+	EVP_MD_CTX	*its_hasher;
+	uint8_t		 its_block[SIGNED_BLOCK];
 
 	pthread_mutex_t	 lock;		/* of what follows */
-	pthread_cond_t	 moved;		/* the thread did something */
-	pthread_cond_t	 wanted;	/* the caller did */
-	int		 waiting;	/* the thread has come to life */
-	int		 started, stopped;
-	uint64_t	 ready, used;	/* bytes, of all so far */
-	uint64_t	 enough;	/* bytes used that leave room */
-	uint64_t	 in;		/* bytes read */
-	uint64_t	 told;		/* of them, those the caller knows of */
-	int		 ended;
-	enum ahead_verdict verdict;	/* once ended */
-	int		 error;		/* errno of AHEAD_EREAD */
+	pthread_cond_t	 alive, work;
+	int		 living, idle, stopped;
+	uint64_t	 filled;	/* bytes, of all so far */
+	uint64_t	 claimed;	/* of whole blocks, hashed or in work */
+	uint64_t	 used;		/* that the caller has done with */
+	struct block	 block[BLOCKS];
 };
 
 struct ahead *
@@ -51,125 +64,68 @@ ahead_new(struct signify *sig)
 
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return NULL;
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_cond_init(&a->alive, NULL);
+	pthread_cond_init(&a->work, NULL);
 	a->sig = sig;
 	a->fd = -1;
-	pthread_mutex_init(&a->lock, NULL);
-	pthread_cond_init(&a->moved, NULL);
-	pthread_cond_init(&a->wanted, NULL);
+	a->end = a->verdict = AHEAD_MOVED;
+	if ((a->hasher = signify_hasher()) == NULL ||
+	    (a->its_hasher = signify_hasher()) == NULL) {
+		ahead_free(a);
+		errno = ENOMEM;
+		return NULL;
+	}
 	return a;
+}
+
+static struct block *
+block_at(struct ahead *a, uint64_t at)
+{
+	return &a->block[at / SIGNED_BLOCK % BLOCKS];
 }
 
 /* --- the thread ------------------------------------------------------ */
 
-/* Wait until half of the ring is free, and no longer: being woken for every
- * block would cost more than its hash.  0: nobody wants more. */
-static int
-room(struct ahead *a)
+/* With the lock held, which it drops meanwhile. */
+static void
+hash_one(struct ahead *a)
 {
-	int	 go;
+	uint64_t	 at = a->claimed;
+	uint8_t		 hash[SIGNED_HASH_LEN];
+	int		 good;
 
-	pthread_mutex_lock(&a->lock);
-	if (a->filled > RING - ROOM)
-		a->enough = a->filled - (RING - ROOM);
-	while (!a->stopped && a->used < a->enough)
-		pthread_cond_wait(&a->wanted, &a->lock);
-	go = !a->stopped;
+	memcpy(a->its_block, a->ring + at % RING, SIGNED_BLOCK);
+	a->claimed += SIGNED_BLOCK;
 	pthread_mutex_unlock(&a->lock);
-	return go;
-}
-
-/* Read once.  AHEAD_MOVED, AHEAD_END or an error. */
-static enum ahead_verdict
-take(struct ahead *a)
-{
-	uint8_t	*p = a->ring + a->filled % RING;
-	size_t	 n = RING - a->filled % RING;
-	ssize_t	 r;
-
-	if (n > ROOM)
-		n = ROOM;
-	do
-		r = read(a->fd, p, n);
-	while (r == -1 && errno == EINTR);
-	if (r == -1) {
-		a->error = errno;
-		return AHEAD_EREAD;
-	}
-	if (a->md != NULL && !EVP_DigestUpdate(a->md, p, (size_t)r))
-		return AHEAD_EDIGEST;
-	a->filled += (uint64_t)r;
+	good = signify_hash(a->its_hasher, a->its_block, SIGNED_BLOCK,
+	    hash) == 0;
 	pthread_mutex_lock(&a->lock);
-	a->in += (uint64_t)r;
-	pthread_cond_signal(&a->moved);
-	pthread_mutex_unlock(&a->lock);
-	return r == 0 ? AHEAD_END : AHEAD_MOVED;
-}
-
-/* Have the next block judged, and hand it over. */
-static enum ahead_verdict
-judge(struct ahead *a, size_t n)
-{
-	if (signify_block(a->sig, a->ring + a->ready % RING, n) ==
-	    SIGNIFY_BAD)
-		return AHEAD_BAD;
-	pthread_mutex_lock(&a->lock);
-	a->ready += n;
-	pthread_cond_signal(&a->moved);
-	pthread_mutex_unlock(&a->lock);
-	return AHEAD_BLOCK;
-}
-
-/* Nothing more comes: what is left is the last block. */
-static enum ahead_verdict
-judge_end(struct ahead *a)
-{
-	if (a->filled > a->ready &&
-	    judge(a, (size_t)(a->filled - a->ready)) == AHEAD_BAD)
-		return AHEAD_BAD;
-	return signify_end(a->sig) == SIGNIFY_BAD ? AHEAD_BAD : AHEAD_END;
-}
-
-/* One piece of work: judge a block, or else read.  0 when that was all. */
-static int
-step(struct ahead *a)
-{
-	enum ahead_verdict	 v;
-
-	if (a->filled - a->ready >= SIGNED_BLOCK)
-		v = judge(a, SIGNED_BLOCK);
-	else if ((v = take(a)) == AHEAD_END)
-		v = judge_end(a);
-	if (v == AHEAD_MOVED || v == AHEAD_BLOCK)
-		return 1;
-	pthread_mutex_lock(&a->lock);
-	a->verdict = v;
-	a->ended = 1;
-	pthread_cond_signal(&a->moved);
-	pthread_mutex_unlock(&a->lock);
-	return 0;
+	if (!good || at < a->used)
+		return;
+	memcpy(block_at(a, at)->hash, hash, sizeof(hash));
+	block_at(a, at)->hashed = 1;
 }
 
 static void *
 thread(void *arg)
 {
 	struct ahead	*a = arg;
-	int		 go;
 
 	pthread_mutex_lock(&a->lock);
-	a->waiting = 1;
-	pthread_cond_signal(&a->moved);
-	while (!a->started && !a->stopped)
-		pthread_cond_wait(&a->wanted, &a->lock);
-	go = !a->stopped;
+	a->living = 1;
+	pthread_cond_signal(&a->alive);
+	while (!a->stopped)
+		if (a->filled - a->claimed >= SIGNED_BLOCK)
+			hash_one(a);
+		else {
+			a->idle = 1;
+			pthread_cond_wait(&a->work, &a->lock);
+			a->idle = 0;
+		}
 	pthread_mutex_unlock(&a->lock);
-	/* Room is for what is read; what is there is judged without. */
-	while (go && (a->filled - a->ready >= SIGNED_BLOCK || room(a)) &&
-	    step(a))
-		;
 	return NULL;
 }
-
-/* --- the caller ------------------------------------------------------ */
 
 int
 ahead_thread(struct ahead *a)
@@ -191,64 +147,143 @@ ahead_thread(struct ahead *a)
 	a->made = 1;
 	/* What a thread does to come to life may be forbidden next. */
 	pthread_mutex_lock(&a->lock);
-	while (!a->waiting)
-		pthread_cond_wait(&a->moved, &a->lock);
+	while (!a->living)
+		pthread_cond_wait(&a->alive, &a->lock);
 	pthread_mutex_unlock(&a->lock);
 	return 0;
+}
+
+/* --- the caller ------------------------------------------------------ */
+
+/* There are so many bytes more, behind those that are there. */
+static void
+fill(struct ahead *a, size_t n)
+{
+	pthread_mutex_lock(&a->lock);
+	a->filled += n;
+	if (a->idle && a->filled - a->claimed >= SIGNED_BLOCK)
+		pthread_cond_signal(&a->work);
+	pthread_mutex_unlock(&a->lock);
 }
 
 void
 ahead_start(struct ahead *a, int fd, EVP_MD_CTX *md, const uint8_t *rest,
     size_t n)
 {
-	pthread_mutex_lock(&a->lock);
 	a->fd = fd;
 	a->md = md;
 	memcpy(a->ring, rest, n);
-	a->filled = n;
-	a->started = 1;
-	pthread_cond_signal(&a->wanted);
-	pthread_mutex_unlock(&a->lock);
+	fill(a, n);
 }
 
-/* With the lock held: until the thread has done something; or do it. */
+/* Wait for bytes, and take them. */
 static void
-wait_for_more(struct ahead *a)
+take(struct ahead *a)
 {
-	if (a->made) {
-		pthread_cond_wait(&a->moved, &a->lock);
-		return;
+	uint8_t	*p = a->ring + a->filled % RING;
+	size_t	 n = RING - a->filled % RING;
+	ssize_t	 r;
+
+	if (n > ONCE)
+		n = ONCE;
+	do
+		r = read(a->fd, p, n);
+	while (r == -1 && errno == EINTR);
+	if (r == -1) {
+		a->error = errno;
+		a->end = AHEAD_EREAD;
+	} else if (r == 0)
+		a->end = AHEAD_END;
+	else if (a->md != NULL && !EVP_DigestUpdate(a->md, p, (size_t)r))
+		a->end = AHEAD_EDIGEST;
+	else {
+		a->in += (uint64_t)r;
+		fill(a, (size_t)r);
 	}
-	pthread_mutex_unlock(&a->lock);
-	(void)step(a);
+}
+
+static int
+is_readable(int fd)
+{
+	struct pollfd	 pfd;
+
+	memset(&pfd, 0, sizeof(pfd));
+	pfd.fd = fd;
+	pfd.events = POLLIN;
+	return poll(&pfd, 1, 0) == 1;
+}
+
+/* The hash of the block of n bytes that is next: the thread's, or ours. */
+static int
+hash_next(struct ahead *a, size_t n, uint8_t hash[SIGNED_HASH_LEN])
+{
+	struct block	*b = block_at(a, a->used);
+	int		 hashed;
+
 	pthread_mutex_lock(&a->lock);
+	if ((hashed = b->hashed) != 0)
+		memcpy(hash, b->hash, SIGNED_HASH_LEN);
+	else if (a->claimed == a->used && n == SIGNED_BLOCK)
+		a->claimed += n;
+	pthread_mutex_unlock(&a->lock);
+	return hashed ? 0 : signify_hash(a->hasher, a->ring + a->used % RING,
+	    n, hash);
+}
+
+static enum ahead_verdict
+judge(struct ahead *a, const uint8_t **p, size_t *n)
+{
+	uint8_t	 hash[SIGNED_HASH_LEN];
+
+	if (hash_next(a, *n, hash) == -1)
+		return a->verdict = AHEAD_EDIGEST;
+	if (signify_block(a->sig, hash, *n) == SIGNIFY_BAD)
+		return a->verdict = AHEAD_BAD;
+	*p = a->ring + a->used % RING;
+	a->taken = *n;
+	return AHEAD_BLOCK;
+}
+
+static enum ahead_verdict
+judge_end(struct ahead *a)
+{
+	if (a->end == AHEAD_END && signify_end(a->sig) == SIGNIFY_BAD)
+		return a->verdict = AHEAD_BAD;
+	if (a->end == AHEAD_EREAD)
+		errno = a->error;
+	return a->verdict = a->end;
 }
 
 enum ahead_verdict
 ahead_next(struct ahead *a, const uint8_t **p, size_t *n, uint64_t *in)
 {
-	enum ahead_verdict	 v;
+	uint64_t	 left;
 
-	pthread_mutex_lock(&a->lock);
-	a->used += a->taken;
-	if (a->used >= a->enough)
-		pthread_cond_signal(&a->wanted);
-	a->taken = 0;
-	while (a->ready == a->used && !a->ended && a->in == a->told)
-		wait_for_more(a);
-	if (a->ready > a->used) {
-		*p = a->ring + a->used % RING;
-		*n = a->taken = a->ready - a->used < SIGNED_BLOCK ?
-		    (size_t)(a->ready - a->used) : SIGNED_BLOCK;
-		v = AHEAD_BLOCK;
-	} else if (a->ended) {
-		v = a->verdict;
+	if (a->verdict != AHEAD_MOVED) {
+		*in = a->in;
 		errno = a->error;
-	} else
-		v = AHEAD_MOVED;
-	a->told = *in = a->in;
-	pthread_mutex_unlock(&a->lock);
-	return v;
+		return a->verdict;
+	}
+	if (a->taken > 0) {
+		pthread_mutex_lock(&a->lock);
+		block_at(a, a->used)->hashed = 0;
+		a->used += a->taken;
+		pthread_mutex_unlock(&a->lock);
+		a->taken = 0;
+	}
+	left = a->filled - a->used;
+	if (a->end == AHEAD_MOVED && (left < SIGNED_BLOCK ||
+	    (left < LOW && is_readable(a->fd))))
+		take(a);
+	*in = a->in;
+	left = a->filled - a->used;
+	if (left >= SIGNED_BLOCK)
+		*n = SIGNED_BLOCK;
+	else if (a->end == AHEAD_MOVED)
+		return AHEAD_MOVED;
+	else
+		*n = a->end == AHEAD_END ? (size_t)left : 0;
+	return *n > 0 ? judge(a, p, n) : judge_end(a);
 }
 
 void
@@ -258,12 +293,14 @@ ahead_free(struct ahead *a)
 		return;
 	pthread_mutex_lock(&a->lock);
 	a->stopped = 1;
-	pthread_cond_signal(&a->wanted);
+	pthread_cond_signal(&a->work);
 	pthread_mutex_unlock(&a->lock);
 	if (a->made)
 		pthread_join(a->thread, NULL);
-	pthread_cond_destroy(&a->wanted);
-	pthread_cond_destroy(&a->moved);
+	pthread_cond_destroy(&a->work);
+	pthread_cond_destroy(&a->alive);
 	pthread_mutex_destroy(&a->lock);
+	EVP_MD_CTX_free(a->its_hasher);
+	EVP_MD_CTX_free(a->hasher);
 	free(a);
 }

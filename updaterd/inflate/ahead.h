@@ -1,11 +1,10 @@
 /*
- * The input of a signed archive, behind its head: read and verified block by
- * block in a thread of its own, a little ahead of the decompressor, so that
- * the hashes cost no time of their own where there is a second core.
+ * The input of a signed archive, behind its head, read a little ahead of the
+ * decompressor.  A thread of its own hashes the blocks meanwhile, so that
+ * they cost little time where another processor is free.
  *
- * The two threads share one queue of blocks.  A block is the thread's until
- * it was found good, then the caller's until the next call: nobody can read
- * one that is not verified, or change one that is.
+ * The caller gets a block after its hash was found to be the one that was
+ * signed in its place, and nobody writes to it until the next call.
  */
 #ifndef UPD_AHEAD_H
 #define UPD_AHEAD_H
@@ -26,11 +25,11 @@ enum ahead_verdict {
 	AHEAD_END,		/* every block has been there */
 	AHEAD_BAD,		/* signify_why() says what is wrong */
 	AHEAD_EREAD,		/* cannot read; errno */
-	AHEAD_EDIGEST		/* cannot hash */
+	AHEAD_EDIGEST		/* cannot hash: libcrypto failed */
 };
 
-/* NULL with errno.  The signature stays the caller's; it is the thread's
- * between ahead_start() and a verdict that ends. */
+/* NULL with ENOMEM.  Call it before the sandbox, see signify.h.  The
+ * signature stays the caller's, and is used by ahead_next() alone. */
 struct ahead	*ahead_new(struct signify *);
 /*
  * Make the thread, which waits: for the moment when a process that locks
@@ -39,8 +38,8 @@ struct ahead	*ahead_new(struct signify *);
  * work itself.
  */
 int		 ahead_thread(struct ahead *);
-/* Let it read this descriptor to its end, behind bytes that were already
- * read (copied; at most AHEAD_REST_MAX).  What it reads goes into the digest
+/* Read this descriptor to its end from now on, behind bytes that were already
+ * read (copied; at most AHEAD_REST_MAX).  What is read goes into the digest
  * (or NULL), too. */
 #define AHEAD_REST_MAX	(256 * 1024)
 void		 ahead_start(struct ahead *, int, EVP_MD_CTX *,
@@ -52,7 +51,6 @@ void		 ahead_start(struct ahead *, int, EVP_MD_CTX *,
  */
 enum ahead_verdict ahead_next(struct ahead *, const uint8_t **, size_t *,
 		    uint64_t *in);
-/* Stops the thread: waits for a read(2) that it is in. */
 void		 ahead_free(struct ahead *);
 
 #endif

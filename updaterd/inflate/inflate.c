@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "osproc.h"
 #include "proc.h"
 #include "sandbox.h"
 #include "stream.h"
@@ -168,6 +169,7 @@ inflate_main(const struct proc_args *args)
 	in.in = in.out = -1;
 	in.state = WANT_START;
 	signal(SIGPIPE, SIG_IGN);
+	osproc_batch();
 	orders_open(&in.ibuf);
 	while (in.state != WORKING)
 		orders_recv(&in.ibuf, rules, sizeof(rules) / sizeof(rules[0]),

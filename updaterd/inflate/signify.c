@@ -44,7 +44,6 @@ struct key {
 struct signify {
 	struct key	 keys[RELEASE_KEYS_MAX];
 	uint32_t	 nkeys;
-	EVP_MD_CTX	*md;
 	size_t		 max;		/* bytes of comment */
 	uint8_t		 gz[SIGNED_GZ_HEAD];
 	size_t		 ngz;
@@ -68,9 +67,7 @@ signify_new(uint64_t archive)
 	s->max = SIGNIFY_HEAD_MAX;
 	if (archive != 0 && blocks < SIGNIFY_HEAD_MAX / SIGNED_LINE)
 		s->max = HEAD_FIXED + (size_t)blocks * SIGNED_LINE;
-	if ((s->text = malloc(COLLECT)) == NULL ||
-	    (s->md = EVP_MD_CTX_new()) == NULL ||
-	    EVP_DigestInit_ex(s->md, EVP_sha512_256(), NULL) != 1) {
+	if ((s->text = malloc(COLLECT)) == NULL) {
 		signify_free(s);
 		errno = ENOMEM;
 		return NULL;
@@ -88,7 +85,6 @@ signify_free(struct signify *s)
 		return;
 	for (i = 0; i < s->nkeys; i++)
 		EVP_MD_CTX_free(s->keys[i].ctx);
-	EVP_MD_CTX_free(s->md);
 	free(s->text);
 	free(s);
 }
@@ -370,22 +366,42 @@ signify_head(struct signify *s, const uint8_t *p, size_t len, size_t *used)
 
 /* --- blocks --------------------------------------------------------- */
 
-enum signify_verdict
-signify_block(struct signify *s, const uint8_t *p, size_t len)
+EVP_MD_CTX *
+signify_hasher(void)
 {
-	uint8_t		 hash[EVP_MAX_MD_SIZE];
-	const char	*name = s->keys[s->signer].pub.name;
+	EVP_MD_CTX	*md;
+
+	if ((md = EVP_MD_CTX_new()) == NULL ||
+	    EVP_DigestInit_ex(md, EVP_sha512_256(), NULL) != 1) {
+		EVP_MD_CTX_free(md);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return md;
+}
+
+int
+signify_hash(EVP_MD_CTX *md, const uint8_t *p, size_t len,
+    uint8_t hash[SIGNED_HASH_LEN])
+{
 	unsigned int	 n;
+
+	return EVP_DigestInit_ex(md, NULL, NULL) == 1 &&
+	    EVP_DigestUpdate(md, p, len) == 1 &&
+	    EVP_DigestFinal_ex(md, hash, &n) == 1 &&
+	    n == SIGNED_HASH_LEN ? 0 : -1;
+}
+
+enum signify_verdict
+signify_block(struct signify *s, const uint8_t hash[SIGNED_HASH_LEN],
+    size_t len)
+{
+	const char	*name = s->keys[s->signer].pub.name;
 	int		 last = s->next + 1 == s->nblocks;
 
 	if (s->next == s->nblocks)
 		return bad(s, "extended: bytes behind the last of %u blocks "
 		    "signed with key %s", s->nblocks, name);
-	if (EVP_DigestInit_ex(s->md, NULL, NULL) != 1 ||
-	    EVP_DigestUpdate(s->md, p, len) != 1 ||
-	    EVP_DigestFinal_ex(s->md, hash, &n) != 1 ||
-	    n != SIGNED_HASH_LEN)
-		return bad(s, "sha512/256 failed");
 	if (len < SIGNED_BLOCK && !last)
 		return bad(s, "truncated: cut short in block %u of %u signed "
 		    "with key %s", s->next + 1, s->nblocks, name);

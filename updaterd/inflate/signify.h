@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <openssl/evp.h>
+
 #include "proto.h"
 #include "relkey.h"
 
@@ -38,9 +40,18 @@ int		 signify_addkey(struct signify *,
  * of blocks is signed by one of the keys. */
 enum signify_verdict signify_head(struct signify *, const uint8_t *, size_t,
 		    size_t *);
-/* The next block: SIGNED_BLOCK bytes, or what is left before the end of the
- * input.  GOOD: these bytes were signed, in this place. */
-enum signify_verdict signify_block(struct signify *, const uint8_t *, size_t);
+/*
+ * To hash blocks with, in any order; one for each thread.  Call it before
+ * the sandbox, as above.  NULL with ENOMEM; EVP_MD_CTX_free() it.
+ */
+EVP_MD_CTX	*signify_hasher(void);
+/* The hash of a block.  0, or -1: libcrypto failed. */
+int		 signify_hash(EVP_MD_CTX *, const uint8_t *, size_t,
+		    uint8_t [SIGNED_HASH_LEN]);
+/* The next block, by its hash: SIGNED_BLOCK bytes, or what is left before
+ * the end of the input.  GOOD: these bytes were signed, in this place. */
+enum signify_verdict signify_block(struct signify *,
+		    const uint8_t [SIGNED_HASH_LEN], size_t);
 /* The input has ended.  GOOD: every block has been there. */
 enum signify_verdict signify_end(struct signify *);
 const char	*signify_why(const struct signify *);

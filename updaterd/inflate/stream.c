@@ -167,7 +167,7 @@ fill_block(struct stream *s, size_t *n)
 	case AHEAD_EREAD:
 		return refuse_errno(s, "read archive");
 	case AHEAD_EDIGEST:
-		return refuse(s, UPD_EIO, "sha256 failed");
+		return refuse(s, UPD_EIO, "libcrypto failed to hash");
 	default:
 		return UPD_OK;
 	}
@@ -189,7 +189,7 @@ fill_plain(struct stream *s, size_t *n)
 	*n = (size_t)r;
 	if (s->md != NULL &&
 	    !EVP_DigestUpdate(s->md, s->inbuf + s->inlen, *n))
-		return refuse(s, UPD_EIO, "sha256 failed");
+		return refuse(s, UPD_EIO, "libcrypto failed to hash");
 	s->inlen += *n;
 	s->res->in += *n;
 	tell(s);
@@ -574,6 +574,6 @@ stream_run(struct stream *s, int in, int out, uint64_t max,
 	}
 	if (error == UPD_OK && s->md != NULL &&
 	    !EVP_DigestFinal_ex(s->md, res->digest, NULL))
-		error = refuse(s, UPD_EIO, "sha256 failed");
+		error = refuse(s, UPD_EIO, "libcrypto failed to hash");
 	return error;
 }

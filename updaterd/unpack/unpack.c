@@ -20,6 +20,7 @@
 #include <archive.h>
 
 #include "log.h"
+#include "osproc.h"
 #include "proc.h"
 #include "sandbox.h"
 #include "unpack.h"
@@ -208,6 +209,7 @@ unpack_main(const struct proc_args *args)
 	o.u.ibuf = &o.ibuf;
 	o.state = WANT_ALL;
 	signal(SIGPIPE, SIG_IGN);
+	osproc_batch();
 	/* modes are given in full, never taken from the archive */
 	umask(0);
 	orders_open(&o.ibuf);
