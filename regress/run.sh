@@ -76,7 +76,13 @@ tests=$unit
 for t in regress/unit/*.sh regress/config/run.sh regress/archive/run \
     regress/signed/run \
     regress/fuzz/check.sh regress/live/[0-9]*.sh regress/fault/*.sh; do
-	[ ! -x "$t" ] || tests="$tests $t"
+	[ -e "$t" ] || continue
+	# Left out it would be as if it had passed.
+	[ -x "$t" ] || {
+		echo "$t is a test, but not executable: chmod +x it" >&2
+		exit 1
+	}
+	tests="$tests $t"
 done
 # A sample; `make fault` tries them all.
 export FAULT_POINTS="${FAULT_POINTS:-25}"
