@@ -174,20 +174,25 @@ box_dir(const char *path)
 	return fd;
 }
 
-int
-box_open(const char *name, char *path, size_t size, int *old)
+/* The name behind that of the directory that boxes are in. */
+static int
+box_append(const char *name, char *path, size_t size)
 {
-	size_t	 len;
-
-	*old = 0;
-	if (cgroup_dir("/proc/self/cgroup", path, size) == -1)
-		return -1;
-	len = strlen(path);
-	if ((size_t)snprintf(path + len, size - len, "/%s", name) >=
-	    size - len) {
+	if (strlcat(path, "/", size) >= size ||
+	    strlcat(path, name, size) >= size) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
+	return 0;
+}
+
+int
+box_open(const char *name, char *path, size_t size, int *old)
+{
+	*old = 0;
+	if (cgroup_dir("/proc/self/cgroup", path, size) == -1 ||
+	    box_append(name, path, size) == -1)
+		return -1;
 	(void)rmdir(path);
 	if (mkdir(path, 0755) == -1) {
 		if (errno != EEXIST)
@@ -200,7 +205,6 @@ box_open(const char *name, char *path, size_t size, int *old)
 int
 box_reopen(const char *name, char *path, size_t size)
 {
-	size_t	 len;
 	int	 fd;
 
 	if (cgroup_dir("/proc/self/cgroup", path, size) == -1 ||
@@ -208,12 +212,8 @@ box_reopen(const char *name, char *path, size_t size)
 		errno = ENOSYS;
 		return -1;
 	}
-	len = strlen(path);
-	if ((size_t)snprintf(path + len, size - len, "/%s", name) >=
-	    size - len) {
-		errno = ENAMETOOLONG;
+	if (box_append(name, path, size) == -1)
 		return -1;
-	}
 	if ((fd = box_dir(path)) == -1 && errno != ENOENT)
 		errno = ENOSYS;
 	return fd;
