@@ -186,47 +186,61 @@ journal_parse(const json_t *o, struct journal *j)
 	return parse_trial(o, j);
 }
 
-int
-journal_read(struct store *s, struct journal *j)
+/* 1; 0 there is none; -1 with text (UPD_TEXT_SIZE): it is no journal, or with
+ * "" and errno: it cannot be read now. */
+static int
+load(int rootfd, struct journal *j, char *text)
 {
 	json_error_t	 error;
-	json_t		*o = NULL;
+	json_t		*o;
 	const char	*why;
 	char		*data;
 	size_t		 len;
 
 	memset(j, 0, sizeof(*j));
-	data = file_read(s->rootfd, JOURNAL_NAME, JOURNAL_FILE_MAX, &len);
+	text[0] = '\0';
+	data = file_read(rootfd, JOURNAL_NAME, JOURNAL_FILE_MAX, &len);
 	if (data == NULL) {
 		if (errno == ENOENT)
 			return 0;
-		/* Not its fault: it stays for the next start. */
-		if (errno != EINVAL && errno != ELOOP && errno != EFBIG) {
-			log_warn("read %s/%s", s->root, JOURNAL_NAME);
-			return -1;
-		}
-		why = "not a small regular file";
-	} else {
-		o = json_loadb(data, len, 0, &error);
-		free(data);
-		if (o == NULL && json_error_code(&error) ==
-		    json_error_out_of_memory) {
-			log_warnx("read %s/%s: out of memory", s->root,
-			    JOURNAL_NAME);
-			return -1;
-		}
-		why = o == NULL ? error.text : journal_parse(o, j);
+		if (errno == EINVAL || errno == ELOOP || errno == EFBIG)
+			strlcpy(text, "not a small regular file",
+			    UPD_TEXT_SIZE);
+		return -1;
 	}
-	if (why != NULL) {
-		log_warnx("put aside %s/%s as %s: %s", s->root, JOURNAL_NAME,
-		    JOURNAL_BAD, why);
-		if (renameat(s->rootfd, JOURNAL_NAME, s->rootfd,
-		    JOURNAL_BAD) == -1)
-			log_warn("rename %s/%s", s->root, JOURNAL_NAME);
-		memset(j, 0, sizeof(*j));
+	o = json_loadb(data, len, 0, &error);
+	free(data);
+	if (o == NULL && json_error_code(&error) ==
+	    json_error_out_of_memory) {
+		errno = ENOMEM;
+		return -1;
 	}
+	why = o == NULL ? error.text : journal_parse(o, j);
+	if (why != NULL)
+		strlcpy(text, why, UPD_TEXT_SIZE);
 	json_decref(o);
 	return why == NULL ? 1 : -1;
+}
+
+int
+journal_read(struct store *s, struct journal *j)
+{
+	char	 why[UPD_TEXT_SIZE];
+	int	 r;
+
+	if ((r = load(s->rootfd, j, why)) != -1)
+		return r;
+	if (why[0] == '\0') {
+		/* Not its fault: it stays for the next start. */
+		log_warn("read %s/%s", s->root, JOURNAL_NAME);
+		return -1;
+	}
+	log_warnx("put aside %s/%s as %s: %s", s->root, JOURNAL_NAME,
+	    JOURNAL_BAD, why);
+	if (renameat(s->rootfd, JOURNAL_NAME, s->rootfd, JOURNAL_BAD) == -1)
+		log_warn("rename %s/%s", s->root, JOURNAL_NAME);
+	memset(j, 0, sizeof(*j));
+	return -1;
 }
 
 int
@@ -239,24 +253,15 @@ journal_isopen(const struct journal *j, const char *current)
 int
 journal_look(const char *root, struct journal *j)
 {
-	json_error_t	 error;
-	json_t		*o;
-	char		*data;
-	size_t		 len;
-	int		 fd, r;
+	char	 why[UPD_TEXT_SIZE];
+	int	 fd, r;
 
 	memset(j, 0, sizeof(*j));
 	if ((fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return 0;
-	data = file_read(fd, JOURNAL_NAME, JOURNAL_FILE_MAX, &len);
+	r = load(fd, j, why);
 	close(fd);
-	if (data == NULL)
-		return 0;
-	o = json_loadb(data, len, 0, &error);
-	free(data);
-	r = o != NULL && journal_parse(o, j) == NULL;
-	json_decref(o);
-	return r;
+	return r == 1;
 }
 
 int
