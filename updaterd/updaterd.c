@@ -69,51 +69,52 @@ child(const char *name, int argc, char **argv)
 	errx(1, "unknown process %s", name);
 }
 
-int
-main(int argc, char *argv[])
-{
-	struct config	*conf;
-	const char	*path = CONF_PATH;
-	char		*own[OPTIONS_MAX + 2];
-	int		 ch, n = 0, foreground = 0, check = 0, verbose = 0;
-	int		 once = 0;
+struct options {
+	const char	*path;		/* of the configuration */
+	int		 foreground, check, once, verbose;
+	char		*own[OPTIONS_MAX + 2];	/* for whom we become */
+	int		 n;
+};
 
-	if (argc >= 3 && strcmp(argv[1], "-T") == 0)
-		child(argv[2], argc, argv);
+/* -1, or the exit code: there is no more to do. */
+static int
+get_options(struct options *o, int argc, char *argv[])
+{
+	int	 ch;
 
 	while ((ch = getopt(argc, argv, "D:df:hnRVv")) != -1) {
-		if (n + 2 > OPTIONS_MAX)
+		if (o->n + 2 > OPTIONS_MAX)
 			errx(2, "too many options");
 		switch (ch) {
 		case 'D':
-			own[n++] = "-D";
-			own[n++] = optarg;
+			o->own[o->n++] = "-D";
+			o->own[o->n++] = optarg;
 			if (config_define(optarg) == -1)
 				errx(2, "-D %s: not of the form macro=value",
 				    optarg);
 			break;
 		case 'd':
-			own[n++] = "-d";
-			foreground = 1;
+			o->own[o->n++] = "-d";
+			o->foreground = 1;
 			break;
 		case 'f':
-			path = optarg;
+			o->path = optarg;
 			break;
 		case 'h':
 			help();
 			return 0;
 		case 'n':
-			check = 1;
+			o->check = 1;
 			break;
 		case 'R':
-			once = 1;
+			o->once = 1;
 			break;
 		case 'V':
 			printf("updaterd %s\n", UPD_VERSION);
 			return 0;
 		case 'v':
-			own[n++] = "-v";
-			verbose++;
+			o->own[o->n++] = "-v";
+			o->verbose++;
 			break;
 		default:
 			usage(stderr);
@@ -124,36 +125,55 @@ main(int argc, char *argv[])
 		usage(stderr);
 		return 2;
 	}
+	return -1;
+}
 
-	if (!check || once) {
-		if (once)
-			own[n++] = check ? "-Rn" : "-R";
-		own[n] = NULL;
-		handover_take();
-		handover_options(own, path);
-		self_guard();
-		if (proc_setpath(argv[0]) == -1)
-			err(1, "cannot find my own program, start me by an "
-			    "absolute path");
-		if (once)
-			self_once(path);
-		else
-			self_boot(path, foreground);
-	}
-	if ((conf = config_parse(path)) == NULL)
+/* Another program may be the one that shall go on from here. */
+static void
+become(struct options *o, const char *program)
+{
+	if (o->once)
+		o->own[o->n++] = o->check ? "-Rn" : "-R";
+	o->own[o->n] = NULL;
+	handover_take();
+	handover_options(o->own, o->path);
+	self_guard();
+	if (proc_setpath(program) == -1)
+		err(1, "cannot find my own program, start me by an "
+		    "absolute path");
+	if (o->once)
+		self_once(o->path);
+	else
+		self_boot(o->path, o->foreground);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct options	 o = { .path = CONF_PATH };
+	struct config	*conf;
+	int		 code;
+
+	if (argc >= 3 && strcmp(argv[1], "-T") == 0)
+		child(argv[2], argc, argv);
+	if ((code = get_options(&o, argc, argv)) != -1)
+		return code;
+	if (!o.check || o.once)
+		become(&o, argv[0]);
+	if ((conf = config_parse(o.path)) == NULL)
 		return 1;
-	if (check && !once) {
-		if (verbose)
+	if (o.check && !o.once) {
+		if (o.verbose)
 			config_print(conf, stdout);
 		else
-			fprintf(stderr, "%s: configuration OK\n", path);
+			fprintf(stderr, "%s: configuration OK\n", o.path);
 		config_free(conf);
 		return 0;
 	}
 
 	if (geteuid() != 0)
 		errx(1, "need root privileges");
-	if (once)
-		parent_once(conf, check, verbose);
-	parent_main(conf, foreground, verbose);
+	if (o.once)
+		parent_once(conf, o.check, o.verbose);
+	parent_main(conf, o.foreground, o.verbose);
 }

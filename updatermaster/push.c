@@ -180,6 +180,41 @@ set_agent(struct plan *p, const char *s)
 	return 0;
 }
 
+static int
+set_inventory(struct plan *p, const char *s)
+{
+	free(p->inventory);
+	p->inventory = NULL;
+	if (strcmp(s, "-") != 0)
+		return path(s, &p->inventory);
+	p->inventory = copy(s);
+	return 0;
+}
+
+/* 1 it says all by being there; else 0. */
+static int
+flag(struct args *a, int opt)
+{
+	struct plan	*p = &a->plan;
+	const struct {
+		int	 opt, *flag;
+	} flags[] = {
+		{ OPT_ALL, &a->choice.all }, { OPT_DRY_RUN, &p->dry_run },
+		{ OPT_FORCE, &p->force }, { OPT_DOWNGRADE, &p->downgrade },
+		{ OPT_SELF, &p->self }, { OPT_JSON, &a->json },
+		{ 'v', &p->verbose }, { OPT_ROLLBACK, &p->rollback },
+		{ OPT_RESUME, &a->resume }
+	};
+	size_t		 i;
+
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (flags[i].opt == opt) {
+			*flags[i].flag = 1;
+			return 1;
+		}
+	return 0;
+}
+
 /* 0, -1: said. */
 static int
 option(struct args *a, int opt, const char *name)
@@ -187,15 +222,14 @@ option(struct args *a, int opt, const char *name)
 	struct plan	*p = &a->plan;
 	uint32_t	 n;
 
+	if (flag(a, opt))
+		return 0;
 	switch (opt) {
 	case OPT_HOST:
 		list_add(&a->choice.hosts, optarg);
 		return 0;
 	case OPT_GROUP:
 		list_add(&a->choice.groups, optarg);
-		return 0;
-	case OPT_ALL:
-		a->choice.all = 1;
 		return 0;
 	case OPT_AGENT:
 		return set_agent(p, optarg);
@@ -211,18 +245,6 @@ option(struct args *a, int opt, const char *name)
 	case OPT_INCLUDE:
 		list_add(&p->include, optarg);
 		return 0;
-	case OPT_DRY_RUN:
-		p->dry_run = 1;
-		return 0;
-	case OPT_FORCE:
-		p->force = 1;
-		return 0;
-	case OPT_DOWNGRADE:
-		p->downgrade = 1;
-		return 0;
-	case OPT_SELF:
-		p->self = 1;
-		return 0;
 	case OPT_SELF_ROOT:
 		p->self = 1;
 		return path(optarg, &p->self_root);
@@ -234,23 +256,11 @@ option(struct args *a, int opt, const char *name)
 			return -1;
 		p->port = (uint16_t)n;
 		return 0;
-	case OPT_JSON:
-		a->json = 1;
-		return 0;
-	case 'v':
-		a->plan.verbose = 1;
-		return 0;
 	case OPT_REPORT:
 		a->report = optarg;
 		return 0;
 	case OPT_INVENTORY:
-		free(p->inventory);
-		if (strcmp(optarg, "-") != 0) {
-			p->inventory = NULL;
-			return path(optarg, &p->inventory);
-		}
-		p->inventory = copy(optarg);
-		return 0;
+		return set_inventory(p, optarg);
 	case OPT_CANARY:
 		return number(name, optarg, 0, HOSTS_MAX, &p->canary);
 	case OPT_BATCH:
@@ -262,12 +272,6 @@ option(struct args *a, int opt, const char *name)
 	case OPT_PARALLEL:
 		a->parallel_given = 1;
 		return number(name, optarg, 1, HOSTS_MAX, &p->parallel);
-	case OPT_ROLLBACK:
-		p->rollback = 1;
-		return 0;
-	case OPT_RESUME:
-		a->resume = 1;
-		return 0;
 	case OPT_CONFIRM:
 		return number(name, optarg, 1, CONFIRM_MAX, &p->confirm);
 	case OPT_SIGN:
