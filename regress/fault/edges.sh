@@ -26,6 +26,8 @@ busy() {
 	    grep -q reload "$T/update"
 }
 t "a push while a reload is under way is told so" wait_for 5 busy
+like "$(ctl reload 2>&1 | tr -s "\n " " ")" \
+    "reload is under way: reload again when it is done" "and so is a reload"
 kill -CONT "$net"
 t "the reload comes to its end" wait $reload
 is "$(push r2)" 200 "and then a push goes in"

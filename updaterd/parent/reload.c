@@ -58,6 +58,22 @@ reload_isbusy(void)
 	return trying != NULL;
 }
 
+/* What has to end first, and is in no hurry for our sake; or NULL. */
+static const char *
+obstacle(void)
+{
+	if (!allowed)
+		return "updaterd is still starting: reload when it serves";
+	if (trying != NULL)
+		return "a reload is under way: reload again when it is done";
+	if (reconcile_isbusy())
+		return "the last configuration is still being put into "
+		    "effect: reload when that is done";
+	if (update_current() != NULL)
+		return "an update is in flight: reload when it is done";
+	return self_busy();
+}
+
 int
 reload_start(void (*done)(void *, const char *), void *arg, char *text)
 {
@@ -65,17 +81,8 @@ reload_start(void (*done)(void *, const char *), void *arg, char *text)
 	const char	*what;
 	char		 tell[64];
 
-	if (trying != NULL || !allowed || reconcile_isbusy()) {
-		strlcpy(text, "a reload is under way", UPD_TEXT_SIZE);
-		return -1;
-	}
-	if ((what = self_busy()) != NULL) {
+	if ((what = obstacle()) != NULL) {
 		strlcpy(text, what, UPD_TEXT_SIZE);
-		return -1;
-	}
-	if (update_current() != NULL) {
-		strlcpy(text, "an update is in flight: reload when it is done",
-		    UPD_TEXT_SIZE);
 		return -1;
 	}
 	log_info("reload %s", env->conf->path);
@@ -156,8 +163,7 @@ sig_hup(int sig, short ev, void *arg)
 {
 	char	 text[UPD_TEXT_SIZE];
 
-	if (update_current() != NULL || reload_isbusy() || !allowed ||
-	    reconcile_isbusy() || self_busy() != NULL) {
+	if (obstacle() != NULL) {
 		log_info("reload after what is in flight");
 		wanted = 1;
 	} else if (reload_start(hup_done, NULL, text) == -1)
@@ -169,8 +175,7 @@ reload_next(void)
 {
 	char	 text[UPD_TEXT_SIZE];
 
-	if (!wanted || update_current() != NULL || reconcile_isbusy() ||
-	    self_busy() != NULL)
+	if (!wanted || obstacle() != NULL)
 		return;
 	wanted = 0;
 	if (reload_start(hup_done, NULL, text) == -1)
