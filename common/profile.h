@@ -84,7 +84,7 @@ struct msg_profile_found {
 	uint32_t	state;			/* enum profile_state */
 	uint32_t	desired;		/* enum profile_desired */
 	uint32_t	stale;			/* runtime files there */
-	int64_t		stamp;			/* wall us of the file, 0 none */
+	int64_t		stamp;			/* wall us in it, 0 none */
 	char		name[PROFILE_FILE_SIZE];
 };
 

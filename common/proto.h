@@ -212,7 +212,7 @@ struct msg_text {
 #define LAYER_UNVEIL	0x80
 struct msg_ready {
 	uint32_t	layers;			/* LAYER_ that hold */
-	uint32_t	missing;		/* LAYER_ wanted, not to be had */
+	uint32_t	missing;		/* LAYER_ not to be had */
 	uint32_t	landlock_abi;		/* 0: none */
 };
 
@@ -413,7 +413,7 @@ struct msg_fail {
 	int32_t		sys_errno;		/* or 0 */
 	uint64_t	in;			/* bytes read until then */
 	uint64_t	out;			/* bytes passed on */
-	char		text[UPD_TEXT_SIZE];	/* what is wrong, for a person */
+	char		text[UPD_TEXT_SIZE];	/* what is wrong */
 	char		path[UPD_PATH_SIZE];	/* entry, escaped, or "" */
 };
 
@@ -437,7 +437,7 @@ struct msg_unpack_start {
 	uint32_t	mode;			/* enum unpack_mode */
 	uint32_t	max_files;		/* entries at most */
 	uint64_t	max_bytes;		/* of file contents at most */
-	uint64_t	reserve_blocks;		/* f_bavail to be left, in bytes */
+	uint64_t	reserve_blocks;		/* bytes of f_bavail left */
 	uint64_t	reserve_inodes;		/* to be left */
 	int64_t		since;			/* VERIFY: read contents only
 						 * of files that were touched

@@ -34,7 +34,7 @@
 #define RELKEY_SIGNED_LEN	(RELKEY_ALG_LEN + RELKEY_NUM_LEN + \
 				    RELKEY_SIG_LEN)
 #define RELKEY_FILE_MAX		2048	/* of a public key file */
-#define RELKEY_SECRET_LEN	104	/* of a secret key, as signify keeps it */
+#define RELKEY_SECRET_LEN	104	/* of a secret key in its file */
 #define RELKEY_COMMENT		"untrusted comment: "
 #define RELKEY_COMMENT_MAX	1024	/* behind that: signify's own limit */
 

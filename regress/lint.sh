@@ -29,6 +29,14 @@ grep -nE '#include "[^"]*(net|probe|inflate|unpack|profile|parent)/' common/*.[c
 grep -nE '#[[:space:]]*if.*(__linux__|__OpenBSD__)' $sources &&
     complain "platform #ifdef: make it a file in common/compat"
 
+# style(9); what a test links stands in one line.
+for f in $sources updaterd/parse.y; do
+	expand "$f" | awk -v f="$f" 'length($0) > 80 &&
+	    !/^\/\* (LINK|LIBS):/ { print f ":" NR; bad = 1 }
+	    END { exit bad }' >&2 || complain "$f: more than 80 columns"
+	grep -nE '[[:space:]]+$' "$f" && complain "$f: space at an end of line"
+done
+
 # What the compiler cannot count.
 python3 regress/packcheck.py $(printf '%s\n' $sources | grep '\.c$') >&2 ||
     complain "json_pack: a value that is lost, or one that is not there"

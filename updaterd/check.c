@@ -306,8 +306,9 @@ check_foreign(struct check *c, const struct service_conf *s)
 	else if (s->profiles != NULL && strncmp(s->unit, "%p", 2) == 0)
 		ERROR(c, s->lines[KEY_SUPERVISE], "supervise: \"%.64s\" lets "
 		    "the name of a profile choose any of the host's; put "
-		    "something before %%p, as in \"%s%%p%s\"", s->unit, is_unit ?
-		    "gateway@" : "gateway_", is_unit ? ".service" : "");
+		    "something before %%p, as in \"%s%%p%s\"", s->unit,
+		    is_unit ? "gateway@" : "gateway_",
+		    is_unit ? ".service" : "");
 	else if (!ok && is_unit)
 		ERROR(c, s->lines[KEY_SUPERVISE], "supervise systemd: "
 		    "\"%.64s\" is not the whole name of a service unit, as "

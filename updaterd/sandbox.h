@@ -16,7 +16,7 @@ struct sandbox_opts {
 	enum proc_type	 proc;
 	uid_t		 uid;
 	gid_t		 gid;
-	const gid_t	*groups;	/* profile: further ones, never root's */
+	const gid_t	*groups;	/* profile: more, never root's */
 	int		 ngroups;
 	const char	*chroot;	/* path, or NULL */
 	int		 chroot_fd;	/* directory instead, or -1 */

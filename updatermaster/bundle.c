@@ -83,7 +83,8 @@ static const char conf_agent[] =
 "		# Good if it still runs after a second.  Better: ask it.\n"
 "		health none\n"
 "		# health tcp 127.0.0.1 port 8765\n"
-"		# health http 127.0.0.1 port 8765 path \"/health\" status 200 {\n"
+"		# health http 127.0.0.1 port 8765 path \"/health\" "
+		    "status 200 {\n"
 "		#	within 10s timeout 3s\n"
 "		# }\n";
 

@@ -15,8 +15,8 @@
 #include "text.h"
 #include "util.h"
 
-#define SELF_WAIT	240		/* seconds for a new updaterd to say
-		 * what came of it */
+#define SELF_WAIT	240	/* seconds for a new updaterd to say what
+				 * came of it */
 #define ASK_WAIT	1	/* seconds between two questions */
 
 static void
@@ -113,8 +113,8 @@ deliver_self(struct target *t)
 	int			 own = plan_ownself(p);
 	char			*path;
 
-	if (asprintf(&path, "/update-self?sha=%s&sha256=%s&confirm_self=true%s"
-	    "%s",
+	if (asprintf(&path,
+	    "/update-self?sha=%s&sha256=%s&confirm_self=true%s%s",
 	    own ? "" : p->sha, own ? p->self_pack.sha256 : p->pack.sha256,
 	    p->force ? "&force=true" : "",
 	    p->downgrade ? "&downgrade=true" : "") == -1)

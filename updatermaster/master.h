@@ -115,7 +115,7 @@ void	 outcomes_last(struct master *);
 /* pack.c */
 struct pack_opts {
 	const char	*root;
-	char		**include;	/* globs, NULL-terminated, may be NULL */
+	char		**include;	/* globs to a NULL, or NULL */
 	char		**exclude;
 	/* Told of everything that is left out: path, why.  May be NULL. */
 	void		(*left)(void *, const char *, const char *);

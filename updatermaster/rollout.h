@@ -123,8 +123,8 @@ struct plan {
 
 /* rollout.c: 1 if updaterd's part has an archive of its own. */
 int		 plan_ownself(const struct plan *);
-/* archive.c: make what is to be sent; of a run that resumes, the same as before for
- * updaterd.  0, or -1: said. */
+/* archive.c: make what is to be sent; updaterd's part of a run that resumes
+ * must be what it was.  0, or -1: said. */
 int		 plan_pack(struct plan *);
 
 struct show;

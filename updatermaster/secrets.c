@@ -28,7 +28,7 @@
 struct rule {
 	const char	*glob;
 	enum leave	 leave;
-	int		 dir;		/* 1: directories, 0: others, -1: both */
+	int		 dir;		/* 1: directory, 0: none, -1: both */
 	const char	*parent;	/* must be in this one, or NULL */
 	const char	*why;
 };

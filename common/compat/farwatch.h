@@ -17,8 +17,9 @@ struct farwatch {
 
 /* 0, or -1 errno. */
 int	 farwatch_init(struct farwatch *);
-/* Entries that come and go or become another's, its own end included.  0, or -1 errno (ENOSPC:
- * there are too many).  farwatch_dir() changes the working directory. */
+/* Entries that come and go or become another's, its own end included.  0, or
+ * -1 errno (ENOSPC: there are too many).  farwatch_dir() changes the working
+ * directory. */
 int	 farwatch_dir(struct farwatch *, int);
 /* The end of a file, or its replacement by another.  Likewise. */
 int	 farwatch_file(struct farwatch *, int, const char *);

@@ -224,7 +224,8 @@ static void
 bad_options(void **state)
 {
 	static const char	*const bad[] = {
-		"confirm_self=false", "confirm_self=1", "sha=a/b", "sha=a%20b", "sha=%00", "sha=%", "sha=%2",
+		"confirm_self=false", "confirm_self=1", "sha=a/b",
+		"sha=a%20b", "sha=%00", "sha=%", "sha=%2",
 		"sha256=12", "sha256=x123456789abcdefabcdef0123456789"
 		    "0123456789abcdef0123456789abcdef",
 		"confirm=86401", "confirm=-1", "confirm=1s", "confirm=0x1",

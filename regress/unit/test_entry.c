@@ -57,7 +57,8 @@ path_refused(void **state)
 		{ "\xc0\xaf", "UTF-8" }, { "\xc1\xbf", "UTF-8" },
 		{ "\xe0\x80\xaf", "UTF-8" }, { "\xf0\x80\x80\xaf", "UTF-8" },
 		{ "\xed\xa0\x80", "UTF-8" }, { "\xed\xbf\xbf", "UTF-8" },
-		{ "\xf4\x90\x80\x80", "UTF-8" }, { "\xf5\x80\x80\x80", "UTF-8" },
+		{ "\xf4\x90\x80\x80", "UTF-8" },
+		{ "\xf5\x80\x80\x80", "UTF-8" },
 		{ "\xe2\x82", "UTF-8" }, { "\xe2\x82" "a", "UTF-8" },
 		{ "\xf8\x88\x80\x80\x80", "UTF-8" }
 	};
@@ -133,7 +134,8 @@ target_refused(void **state)
 		{ "l", "../a", "leaves" }, { "l", "./..", "leaves" },
 		{ "a/l", "../..", "leaves" }, { "a/l", "..//..", "leaves" },
 		{ "a/l", ".././../b", "leaves" }, { "l", "a/..", "behind" },
-		{ "l", "a/../..", "behind" }, { "a/b/l", "../c/../d", "behind" },
+		{ "l", "a/../..", "behind" },
+		{ "a/b/l", "../c/../d", "behind" },
 		{ "l", "a\n", "control" }, { "l", "\xff", "UTF-8" }
 	};
 	const char	*why;

@@ -192,7 +192,8 @@ test_late_ourselves(void **state)
 	told.calls = 0;
 	service_op(i, OP_START, "operator", on_told, NULL);
 	UNTIL(i->state == SERVICE_STARTING);
-	event_del(&i->health.herald->fifo_ev);	/* not heard before its time is over */
+	/* not heard before its time is over */
+	event_del(&i->health.herald->fifo_ev);
 	UNTIL(told.calls == 1);
 	assert_int_equal(told.error, UPD_OK);
 	operate(i, OP_STOP);

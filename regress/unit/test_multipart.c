@@ -125,9 +125,11 @@ check(const char *in, const char *want)
 	check_n("b", in, strlen(in), want, strlen(want));
 }
 
-#define FIELD(name)	"Content-Disposition: form-data; name=\"" name "\"\r\n\r\n"
+#define FIELD(name)	"Content-Disposition: form-data; name=\"" name \
+			"\"\r\n\r\n"
 #define FIL		"Content-Disposition: form-data; name=\"tarball\"; " \
-			"filename=\"x\"\r\nContent-Type: application/gzip\r\n\r\n"
+			"filename=\"x\"\r\n" \
+			"Content-Type: application/gzip\r\n\r\n"
 
 static void
 orders(void **state)
@@ -161,7 +163,8 @@ lookalikes(void **state)
 static void
 binary(void **state)
 {
-	static const char	 head[] = "--b\r\n" FIL, tail[] = "\r\n--b--\r\n";
+	static const char	 head[] = "--b\r\n" FIL;
+	static const char	 tail[] = "\r\n--b--\r\n";
 	char			 in[1024], want[1024];
 	size_t			 n = 0, w = 0;
 	int			 i;

@@ -29,7 +29,8 @@
 #include "parent/task.h"
 
 #define T0	1795312195000000LL	/* 2026-11-22T01:49:55Z in us */
-#define SHA256	"6bd3f1c2a0e94f5d8c7b6a59483726150f1e2d3c4b5a69788796a5b4c3d2e1f0"
+#define SHA256	"6bd3f1c2a0e94f5d8c7b6a5948372615" \
+		"0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
 static char		 dir[64], root[128];
 static struct store	*s;

@@ -44,7 +44,8 @@ thread(void *arg)
 {
 	char	 c;
 
-	if (write(alive[1], "", 1) == 1 && read(go[0], &c, 1) == 1 && thing == OPEN)
+	if (write(alive[1], "", 1) == 1 && read(go[0], &c, 1) == 1 &&
+	    thing == OPEN)
 		(void)open("/", O_RDONLY);
 	return NULL;
 }

@@ -49,7 +49,8 @@ health_json(const struct instance *i)
 	return json_pack("{s:s, s:o, s:o}",
 	    "kind", health_name(i->conf->health.kind),
 	    "healthy", h->healthy == -1 ? json_null() :
-	    json_boolean(h->healthy), "detail", text_or_null(note_text(&h->detail)));
+	    json_boolean(h->healthy),
+	    "detail", text_or_null(note_text(&h->detail)));
 }
 
 static json_t *

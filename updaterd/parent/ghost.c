@@ -60,7 +60,7 @@ static struct ghost {
 	char		 mark[64];
 	int		 ear;		/* our end */
 	uint32_t	 limit_ms;
-	uint64_t	 until;		/* monotonic ms, of what is waited for */
+	uint64_t	 until;		/* monotonic ms, of the wait */
 	int		 good;		/* no way back is needed */
 	int		 quit;		/* it was told to stop */
 	int		 over;		/* it is dead without that */

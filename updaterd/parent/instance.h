@@ -148,7 +148,7 @@ struct health {
 	struct herald	*herald;	/* notify; NULL: not heard */
 };
 
-/* What a service says by itself is heard there (notify.c). */
+/* What a service says by itself is heard there (herald.c). */
 struct herald {
 	int		 fifo;		/* descriptor 3 of it, or -1 */
 	struct event	 fifo_ev;

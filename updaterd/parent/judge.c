@@ -487,7 +487,8 @@ judge_outcome(struct line *l)
 	if (s == SERVICE_DOWN && l->i->agent != NULL &&
 	    startcheck_holds(l->i->agent))
 		l->l.reason = REASON_VERIFY;
-	else if (s == SERVICE_DOWN || s == SERVICE_BACKOFF || s == SERVICE_FAILED)
+	else if (s == SERVICE_DOWN || s == SERVICE_BACKOFF ||
+	    s == SERVICE_FAILED)
 		settle(l, ACTION_FAILED, REASON_NOSTART);
 }
 

@@ -4,7 +4,7 @@
  * What somebody wants is written at once, before it is acted on.  All else
  * is written a moment after a change: many changes make one write, and the
  * fsync never falls into the downtime of an update.  What a daemon that is
- * killed in that moment has not written is in the pid file (native.c).
+ * killed in that moment has not written is in the pid file (rundir.c).
  *
  * Of a thousand that changed a few are written a turn of the loop, and their
  * directory is synced once for these.

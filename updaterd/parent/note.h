@@ -8,7 +8,7 @@
 
 struct note {
 	const char	*text;		/* NULL: empty */
-	char		*own;		/* malloced, or NULL: text is not ours */
+	char		*own;		/* malloced; NULL: text is not */
 };
 
 /* "" if it is empty; good until it is changed. */

@@ -40,7 +40,8 @@ struct sighting {
 	int		 status;	/* of its last end, as waitpid(2) has
 					 * it; -1 not known, or none */
 	uint64_t	 restarts;	/* the supervisor's own counter; it may
-					 * stay 0, but not go down while known */
+					 * stay 0, but not go down while it is
+					 * known */
 	char		 text[160];	/* why it is down, if it could not be
 					 * executed; else "" */
 };

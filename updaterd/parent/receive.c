@@ -209,7 +209,8 @@ receive_start(struct update *u, int input, int *out, char *text)
 		goto fail;
 	}
 	dir = manifest = q[0] = -1;
-	if (worker_inflate(&u->inflate, &im, env->conf->keys, p[0], q[1]) == -1) {
+	if (worker_inflate(&u->inflate, &im, env->conf->keys, p[0],
+	    q[1]) == -1) {
 		p[0] = q[1] = -1;
 		goto fail;
 	}

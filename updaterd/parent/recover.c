@@ -208,8 +208,8 @@ recover_agent(struct agent *a)
 		j.phase = JOURNAL_ROLLBACK;
 		if (journal_write(a->store, &j) == -1)
 			log_warn("write journal of %s", a->conf->name);
-		recover_undo(a, &j, "the new release was cut off twice before a "
-		    "verdict");
+		recover_undo(a, &j, "the new release was cut off twice before "
+		    "a verdict");
 	} else
 		recover_undo(a, &j, text);
 	retire_new(a, "");

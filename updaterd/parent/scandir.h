@@ -27,8 +27,8 @@ int	 scandir_open(const char *, int, char *);
 /* 1 only root has a say in what s6-supervise, or s6-svscan, executes in that
  * directory. */
 int	 scandir_isroots(int);
-/* A slot of somebody else's in it, followed only where root may have linked it.  -1 with
- * errno. */
+/* A slot of somebody else's in it, followed only where root may have linked
+ * it.  -1 with errno. */
 int	 scandir_slot(int, const char *);
 /* 1 s6-svscan runs on it. */
 int	 scandir_isalive(int);
@@ -58,8 +58,8 @@ int	 rights_seed(int, const struct owner *);
 /* In one that is supervised, which s6-rc may have made, and its logger:
  * likewise; ENOENT: not supervised yet. */
 int	 rights_grant(int, const struct owner *);
-/* In one that we made, whoever had them before: 1 they were not as they should
- * be, and are now, or with 1 would be; 0 they were; -1 with errno. */
+/* In one that we made, whoever had them before: 1 they were not as they
+ * should be, and are now, or with 1 would be; 0 they were; -1 with errno. */
 int	 rights_renew(int, const struct owner *, int);
 
 /* --- publish.c --------------------------------------------------------- */

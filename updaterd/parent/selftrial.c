@@ -240,7 +240,8 @@ record_good(struct agent *a, const struct selfstate *st)
 		return -1;
 	time_iso(time_real_us(), now, sizeof(now));
 	o = json_pack("{s:s, s:s, s:s, s:i, s:s*, s:s*, s:s, s:s, s:I}",
-	    "time", now, "event", st->is_rollback ? "self_rollback" : "self_update",
+	    "time", now,
+	    "event", st->is_rollback ? "self_rollback" : "self_update",
 	    "result", st->is_rollback ? "rolled_back" : "updated",
 	    "status", 200, "from", st->from[0] ? st->from : NULL,
 	    "signer", r != NULL && r->signer[0] ? r->signer : NULL,

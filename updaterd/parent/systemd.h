@@ -50,7 +50,7 @@ struct unit {
 	int			 gone;		/* ... and has ended */
 	int			 status;	/* ... like that, -1 unknown */
 	struct slice		*slice;		/* where its cgroup comes */
-	int			 ended;		/* forgotten: only still there */
+	int			 ended;		/* forgotten: still there */
 	struct event		 free_ev;	/* ... until the next turn */
 };
 TAILQ_HEAD(units, unit);

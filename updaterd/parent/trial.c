@@ -437,7 +437,8 @@ trial_suspend(struct agent *a)
 	else if (!trialclock_isover(&t->j)) {
 		/* At least 1 ms: 0 would be none. */
 		if (t->j.confirm_at != 0)
-			t->j.confirm_ms = trialclock_leftms(t->j.confirm_at) + 1;
+			t->j.confirm_ms =
+			    trialclock_leftms(t->j.confirm_at) + 1;
 		if (t->j.probation_at != 0)
 			t->j.probation_ms =
 			    trialclock_leftms(t->j.probation_at) + 1;
@@ -522,9 +523,9 @@ trial_blocks(const struct agent *a, char *text)
 
 	if (t == NULL || t->j.confirm_at == 0)
 		return 0;
-	snprintf(text, UPD_TEXT_SIZE, "release %s of agent %s, pushed by %.200s,"
-	    " awaits its confirmation for another %u s: confirm it (POST "
-	    "/confirm, updaterctl confirm) or roll it back", t->j.to,
+	snprintf(text, UPD_TEXT_SIZE, "release %s of agent %s, pushed by "
+	    "%.200s, awaits its confirmation for another %u s: confirm it "
+	    "(POST /confirm, updaterctl confirm) or roll it back", t->j.to,
 	    a->conf->name, t->j.by, trialclock_left(t->j.confirm_at));
 	return 1;
 }

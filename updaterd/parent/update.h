@@ -75,7 +75,7 @@ struct update {
 	int			 complete;	/* net said DONE */
 	int			 stopped;	/* net was told to stop */
 	int			 unpack_first;	/* ... because of unpack */
-	uint64_t		 moved_in;	/* bytes, as inflate last said */
+	uint64_t		 moved_in;	/* bytes, as inflate said */
 	uint64_t		 moved_out;
 	uint64_t		 reserve_bytes;
 	uint64_t		 reserve_inodes;

@@ -232,7 +232,7 @@ report_entry(const struct instance *i)
 	    "body", h->body != NULL ? h->body : "");
 	/* Only of one that died: the last exit of one that runs is old. */
 	if (o != NULL && i->verdict == VERDICT_FAILED && !i->in.running)
-		json_object_set_new(o, "exit", 
+		json_object_set_new(o, "exit",
 		    json_string(note_text(&i->why)));
 	return o;
 }

@@ -62,7 +62,8 @@ order_start(void *arg, struct imsg *imsg)
 	struct msg_profile_start	*s = &l->start;
 
 	if (imsg_get_data(imsg, s, sizeof(*s)) == -1 ||
-	    s->ngroups > PROFILE_GROUPS_MAX || !PROTO_STR(s->service) || !PROTO_STR(s->home) ||
+	    s->ngroups > PROFILE_GROUPS_MAX ||
+	    !PROTO_STR(s->service) || !PROTO_STR(s->home) ||
 	    !PROTO_STR(s->profiles) || !PROTO_STR(s->marker) ||
 	    !PROTO_STR(s->log))
 		return -1;

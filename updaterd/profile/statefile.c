@@ -232,7 +232,8 @@ char *
 statefile_merge(const char *data, size_t len, const char *service,
     const struct msg_profile_state *s, size_t *outlen)
 {
-	const char	*state = profile_statename((enum profile_state)s->state);
+	const char	*state =
+			    profile_statename((enum profile_state)s->state);
 	const char	*desired = s->desired == PDESIRED_RUNNING ?
 			    "running" : "stopped";
 	const char	*had, *wanted;
