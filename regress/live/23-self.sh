@@ -87,12 +87,35 @@ t "and back" ctl rollback self
 t "it runs" wait_for 10 version_is "$V2"
 like "$(ctl history self | head -n 2)" 'self rollback.*rolled back' "history"
 
+# --- metrics
+m() {		# name: its value in the last text
+	sed -n "s/^updaterd_self_$1 //p" "$T/m"
+}
+scrape() {
+	ctl metrics >"$T/m"
+}
+newest_self() {	# state: the second in which its newest was installed
+	jq -r "select(.state == \"$1\") | .installed_at / 1000000 | floor" \
+	    "$T"/self/releases/*.json | sort -n | tail -n 1
+}
+scrape
+t "metrics are well-formed" python3 "$HERE/promcheck.py" <"$T/m"
+is "$(m on_trial) $(m last_failure_timestamp_seconds)" "0 0.000000" \
+    "no trial, none failed"
+is "$(m 'release_info{.*sha="b"}')" 1 "what runs"
+is "$(m last_success_timestamp_seconds | cut -d. -f1)" \
+    "$(newest_self good)" "when it was installed"
+
 # --- the host goes down in the middle; the base knows
 mk_broken stopped
 is "$(push_self stopped)" 200 "one that hangs"
 crash
 start_self
-t "a crash meanwhile: the one before" wait_for 10 back_to b
+t "a crash meanwhile: the one before" wait_for 20 back_to b
+scrape
+is "$(m last_failure_timestamp_seconds | cut -d. -f1)" \
+    "$(newest_self failed)" "that, too, is in the metrics"
+is "$(m 'release_info{.*sha="b"}')" 1 "and what runs"
 t "the service, too" wait_for 10 is_serving r1
 main=$(status .pid)
 crash

@@ -23,6 +23,7 @@
 #include "netcount.h"
 #include "parent.h"
 #include "prom.h"
+#include "self.h"
 #include "../sandbox.h"
 #include "update.h"
 #include "version.h"
@@ -307,14 +308,14 @@ put_phases(struct prom *p)
 	}
 }
 
-/* When the newest release that became good was installed; 0: none. */
+/* When the newest release of that state was installed; 0: none. */
 static int64_t
-last_success(const struct store *s)
+newest(const struct store *s, enum release_state state)
 {
 	const struct release	*r;
 
 	TAILQ_FOREACH(r, &s->list, entry)
-		if (r->state == RELEASE_GOOD)
+		if (r->state == state)
 			return r->installed_at;
 	return 0;
 }
@@ -340,7 +341,7 @@ put_update(struct prom *p)
 	    "When the newest release that became healthy was installed; 0: "
 	    "none yet.");
 	TAILQ_FOREACH(a, &env->agents, entry) {
-		t = a->store != NULL ? last_success(a->store) : 0;
+		t = a->store != NULL ? newest(a->store, RELEASE_GOOD) : 0;
 		prom_put_us(p, t, "agent", a->conf->name, NULL);
 	}
 	prom_family(p, "updaterd_last_failure_timestamp_seconds", "gauge",
@@ -522,6 +523,35 @@ put_services(struct prom *p)
 	    "Since when a service that runs is in its state.", started);
 }
 
+/* --- updaterd itself -------------------------------------------------- */
+
+/* Of the releases, not of what was counted: a new program counts anew. */
+static void
+put_self(struct prom *p)
+{
+	struct store	*s = env->self != NULL ? env->self->store : NULL;
+	struct release	*r;
+
+	if (s == NULL)
+		return;
+	prom_family(p, "updaterd_self_on_trial", "gauge",
+	    "1 while a new updaterd has yet to prove that it serves.");
+	prom_put(p, (uint64_t)self_ontrial(), NULL);
+	prom_family(p, "updaterd_self_release_info", "gauge",
+	    "Always 1; the release of updaterd that runs is in the labels; "
+	    "none: the program that was installed.");
+	if ((r = store_find(s, handover.id)) != NULL)
+		prom_put(p, 1, "id", r->id, "sha", r->sha, NULL);
+	prom_family(p, "updaterd_self_last_success_timestamp_seconds",
+	    "gauge", "When the newest updaterd that proved itself was "
+	    "installed; 0: none yet.");
+	prom_put_us(p, newest(s, RELEASE_GOOD), NULL);
+	prom_family(p, "updaterd_self_last_failure_timestamp_seconds",
+	    "gauge", "When the newest updaterd that failed was installed; 0: "
+	    "none that is kept.");
+	prom_put_us(p, newest(s, RELEASE_FAILED), NULL);
+}
+
 /* --- all -------------------------------------------------------------- */
 
 int
@@ -540,6 +570,7 @@ metrics_text(struct buf *b)
 	put_releases(&p);
 	put_space(&p);
 	put_services(&p);
+	put_self(&p);
 	if (p.failed) {
 		buf_free(&p.b);
 		return -1;
