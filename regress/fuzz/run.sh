@@ -10,6 +10,14 @@ cd "$(dirname "$0")/../.." || exit 1
 : "${T:=60}" "${FUZZ_DIR:=$PWD/regress/fuzz/build}"
 here=$PWD/regress/fuzz
 [ $# -gt 0 ] || set -- $(ls "$here"/fuzz_*.c | sed 's|.*/fuzz_\(.*\)\.c|\1|')
+for name in "$@"; do
+	[ -e "$here/fuzz_$name.c" ] || {
+		echo "no harness $name; there is:" \
+		    "$(ls "$here"/fuzz_*.c | sed 's|.*/fuzz_\(.*\)\.c|\1|' |
+		    tr '\n' ' ')" >&2
+		exit 2
+	}
+done
 mkdir -p "$FUZZ_DIR"
 case " $* " in
 *" llhttp "*)
