@@ -112,7 +112,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/task.o updaterd/parent/tree.o \
 		updaterd/parent/trial.o updaterd/parent/trialclock.o \
 		updaterd/parent/trust.o \
-		updaterd/parent/unitfile.o updaterd/parent/unitlook.o \
+		updaterd/parent/unitfile.o \
+		updaterd/parent/unitleave.o updaterd/parent/unitlook.o \
 		updaterd/parent/unitrecord.o updaterd/parent/unitstate.o \
 		updaterd/parent/update.o \
 		updaterd/parent/users.o updaterd/parent/utf8.o \

@@ -6,7 +6,7 @@
 #include "instance.h"
 #include "s6record.h"
 #include "scandir.h"
-#include "unitrecord.h"
+#include "unitleave.h"
 
 const struct backend *
 backend_of(enum supervisor s)
@@ -25,14 +25,14 @@ backend_of(enum supervisor s)
 int
 backend_withdraw(const char *name)
 {
-	return s6record_withdraw(name, NULL) || unitrecord_withdraw(name);
+	return s6record_withdraw(name, NULL) || unitleave_withdraw(name);
 }
 
 const char *
 backend_recorded(const char *name)
 {
 	return s6record_has(name) ? s6_backend.name :
-	    unitrecord_has(name) ? systemd_backend.name :
+	    unitleave_has(name) ? systemd_backend.name :
 	    native_backend.name;
 }
 
@@ -40,10 +40,10 @@ void
 backend_strays(int dry, void (*fn)(void *, const char *), void *arg)
 {
 	s6record_strays(dry, fn, arg);
-	unitrecord_strays(fn, arg);
+	unitleave_strays(dry, fn, arg);
 }
 
-/* What s6 had of it has ended. */
+/* What another supervisor had of it has ended. */
 static void
 moved(void *arg)
 {
@@ -59,12 +59,18 @@ moved(void *arg)
 int
 backend_ismoving(struct instance *i)
 {
-	return !i->backend->foreign && slot_await(i->name, moved, i);
+	return !i->backend->foreign && (slot_await(i->name, moved, i) ||
+	    unitleave_await(i->name, moved, i));
 }
 
-void
+int
 backend_moved(const struct instance *i)
 {
+	int	 r = 0;
+
 	if (i->backend != &s6_backend)
-		(void)s6record_withdraw(i->name, NULL);
+		r |= s6record_withdraw(i->name, NULL);
+	if (i->backend != &systemd_backend)
+		r |= unitleave_withdraw(i->name);
+	return r;
 }

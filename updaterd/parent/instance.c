@@ -138,13 +138,20 @@ take_conf(struct instance *i, struct agent *a, const struct service_conf *c)
 
 /* --- beginning -------------------------------------------------------- */
 
-/* It was running when the file was written, and is not any more. */
-static void
-note_loss(struct instance *i, const char *boot)
+void
+instance_noprocess(struct instance *i)
 {
 	i->in.running = 0;
 	i->in.pid = 0;
 	i->in.start_time = 0;
+	i->ledger = LEDGER_BEHIND;
+}
+
+/* It was running when the file was written, and is not any more. */
+static void
+note_loss(struct instance *i, const char *boot)
+{
+	instance_noprocess(i);
 	i->in.exit_kind = EXIT_UNKNOWN;
 	i->in.exit_value = 0;
 	i->in.exit_planned = 0;
@@ -152,7 +159,6 @@ note_loss(struct instance *i, const char *boot)
 	strlcpy(i->in.exit_text, strcmp(boot, boot_id()) == 0 ?
 	    "ended while updaterd was away" : "the host went down",
 	    sizeof(i->in.exit_text));
-	i->ledger = LEDGER_BEHIND;
 }
 
 /* Since when it runs: the record has it by another clock. */
@@ -334,6 +340,7 @@ instance_make(struct agent *a, const struct service_conf *c,
 {
 	const struct backend	*to = backend_of(c->supervisor);
 	struct instance		*i;
+	int			 native = rundir_isthere(s->name), moved;
 
 	if ((i = instance_new(s->name)) == NULL)
 		return NULL;
@@ -343,10 +350,13 @@ instance_make(struct agent *a, const struct service_conf *c,
 		return NULL;
 	}
 	/* What it ran by itself it has to end by itself. */
-	i->backend = rundir_isthere(s->name) ? &native_backend : to;
-	backend_moved(i);
+	i->backend = native ? &native_backend : to;
+	moved = backend_moved(i);
 	take_conf(i, a, c);
 	ledger_read(i, s->word);
+	/* What is recorded as running is not of this supervisor. */
+	if (moved && !native)
+		instance_noprocess(i);
 	instance_attach(i);
 	instance_move(i);
 	if (i->state == SERVICE_DOWN && backend_ismoving(i)) {

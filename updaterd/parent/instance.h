@@ -102,8 +102,8 @@ const char			*backend_recorded(const char *);
 void				 backend_strays(int,
 				    void (*)(void *, const char *), void *);
 /* What is recorded there of one that has another supervisor now is taken
- * out, at its beginning. */
-void				 backend_moved(const struct instance *);
+ * out, at its beginning.  1, or 0: nothing was. */
+int				 backend_moved(const struct instance *);
 /* 1 that has not ended yet; service_gone() follows. */
 int				 backend_ismoving(struct instance *);
 
@@ -312,6 +312,8 @@ extern struct all_instances	 all_instances;
 /* Put it under the supervisor that its configuration names: at once if it
  * is down, else it is stopped for that. */
 void		 instance_move(struct instance *);
+/* The process that is recorded is none of its: as if it had not run. */
+void		 instance_noprocess(struct instance *);
 /* Down, and no longer configured: free it from the loop. */
 void		 instance_leave(struct instance *);
 /* Why there is nothing to start (text), or NULL. */

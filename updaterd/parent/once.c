@@ -28,6 +28,7 @@
 #include "parent.h"
 #include "reap.h"
 #include "reconcile.h"
+#include "unitleave.h"
 #include "util.h"
 
 #define EXIT_CHANGES	3	/* -n: something would change */
@@ -70,6 +71,8 @@ is_busy(void)
 		return 1;
 	if (time_mono_ms() - since > SETTLE_MS)
 		return 0;
+	if (unitleave_isbusy())
+		return 1;
 	TAILQ_FOREACH(i, &all_instances, all) {
 		s = observe_last(i);
 		if (i->state == SERVICE_STOPPING ||

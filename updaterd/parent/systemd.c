@@ -29,6 +29,7 @@
 #include "log.h"
 #include "systemd.h"
 #include "unitfile.h"
+#include "unitleave.h"
 #include "unitrecord.h"
 #include "util.h"
 
@@ -178,14 +179,24 @@ unit_name(const struct instance *i, char *name, char *text)
 	return r;
 }
 
+/* Its unit was on its way out: an end that was asked for comes first. */
+static void
+unit_retake(struct unit *u)
+{
+	if (unitleave_retake(u->name) != RETAKEN_STOPPING)
+		return;
+	u->stopping = 1;
+	timer(&u->grace_ev, u->i->stop_ms > 0 ? u->i->stop_ms : 1);
+}
+
 /* From now on it is that one, of which nothing is known yet. */
 static void
-unit_take(struct unit *u, const char *name)
+unit_take(struct unit *u, const char *name, int installed)
 {
 	u->starting = u->stopping = u->ours = u->seen = u->blind = 0;
 	u->used = 1;		/* who knows */
 	u->pid = 0;
-	u->installed = u->i->conf->units_install;
+	u->installed = installed;
 	memset(&u->last, 0, sizeof(u->last));
 	strlcpy(u->name, name, sizeof(u->name));
 	u->pin[0] = '\0';
@@ -196,15 +207,28 @@ unit_take(struct unit *u, const char *name)
 	if (unitrecord_pin(u->name, u->pin) == -1)
 		log_warn("write unit to hold %s", u->name);
 	unitrecord_write(u->i->name, u->name, u->installed);
+	unit_retake(u);
 	if (u->pin[0] != '\0')
 		systemctl_ask(&u->hold);
+}
+
+/* It had another unit, and was given this one while updaterd was away: what
+ * is recorded of it is of the other. */
+static void
+unit_changed(struct instance *i, const char *from, const char *to)
+{
+	log_info("take unit %s for %s instead of %s", to, i->name, from);
+	(void)unitleave_withdraw(i->name);
+	instance_noprocess(i);
 }
 
 static enum attach_result
 systemd_attach(struct instance *i)
 {
-	struct unit	*u;
-	char		 name[UNIT_NAME_SIZE], text[UPD_TEXT_SIZE];
+	struct unit		*u;
+	struct unitrecord	 r;
+	char			 name[UNIT_NAME_SIZE], text[UPD_TEXT_SIZE];
+	int			 known = unitrecord_read(i->name, &r);
 
 	if (unit_name(i, name, text) == -1) {
 		log_warnx("supervise %s: %s", i->name, text);
@@ -218,7 +242,12 @@ systemd_attach(struct instance *i)
 	u->i = i;
 	evtimer_set(&u->grace_ev, grace_over, u);
 	TAILQ_INSERT_TAIL(&all_units, u, entry);
-	unit_take(u, name);
+	if (known && name[0] != '\0' && strcmp(r.unit, name) != 0) {
+		unit_changed(i, r.unit, name);
+		known = 0;
+	}
+	/* What was installed is known to be so until it is taken away. */
+	unit_take(u, name, i->conf->units_install || (known && r.installed));
 	unitlook_now(u);
 	return ATTACH_LATER;
 }
@@ -244,7 +273,7 @@ systemd_forget(struct instance *i)
 	unit_drop(u);
 	evtimer_del(&u->grace_ev);
 	unitlook_end(u);
-	(void)unitrecord_withdraw(i->name);
+	(void)unitleave_withdraw(i->name);
 	u->ended = 1;
 	evtimer_set(&u->free_ev, unit_free, u);
 	evtimer_add(&u->free_ev, &now);
@@ -279,6 +308,24 @@ install(struct unit *u, char *text)
 	return 0;
 }
 
+/* Its file is the release's no longer: what the operator has is to hold.  0,
+ * or -1 with text. */
+static int
+uninstall(struct unit *u, char *text)
+{
+	int	 r = 0;
+
+	if (!unitrecord_isshared(u->name) &&
+	    (r = unitfile_remove(u->name)) == -1) {
+		snprintf(text, UPD_TEXT_SIZE, "cannot remove file of unit "
+		    "%s: %s", u->name, strerror(errno));
+		return -1;
+	}
+	if (r == 1 || u->last.stale)
+		systemctl_ask(&u->call[SYSTEMCTL_RELOAD]);
+	return 0;
+}
+
 /* A reload may have given it another unit; it is down now.  0, or -1 with
  * text. */
 static int
@@ -286,17 +333,23 @@ take_name(struct unit *u, char *text)
 {
 	struct instance	*i = u->i;
 	char		 name[UNIT_NAME_SIZE];
+	int		 installed = i->conf->units_install;
 
 	if (unit_name(i, name, text) == -1)
 		return -1;
-	if (strcmp(name, u->name) == 0 && u->installed ==
-	    i->conf->units_install)
-		return 0;
-	log_info("take unit %s for %s instead of %s", name, i->name, u->name);
-	unit_drop(u);
-	unitlook_end(u);
-	(void)unitrecord_withdraw(i->name);
-	unit_take(u, name);
+	if (strcmp(name, u->name) != 0) {
+		log_info("take unit %s for %s instead of %s", name, i->name,
+		    u->name);
+		unit_drop(u);
+		unitlook_end(u);
+		(void)unitleave_withdraw(i->name);
+		unit_take(u, name, installed);
+	} else if (u->installed != installed) {
+		if (!installed && uninstall(u, text) == -1)
+			return -1;
+		u->installed = installed;
+		unitrecord_write(i->name, u->name, installed);
+	}
 	return 0;
 }
 
@@ -385,5 +438,5 @@ const struct backend systemd_backend = {
 	.containment	= systemd_containment,
 	.look		= systemd_look,
 	.list		= unitrecord_list,
-	.withdraw	= unitrecord_drop,
+	.withdraw	= unitleave_drop,
 };

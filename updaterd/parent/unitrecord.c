@@ -1,9 +1,14 @@
 /*
  * Below <run>/.units/ a file for each instance that systemd runs, named as
- * the instance, with the unit's name and whether its file is a release's.
- * The dot keeps it apart from the directories of instances.  It is of this
- * boot, as are the unit files and systemd's knowledge of them, and is
- * written before there is anything to be undone.
+ * the instance, with the unit's name, whether its file is a release's, and
+ * the instance's name once more.  The dot keeps it apart from the
+ * directories of instances.  It is of this boot, as are the unit files and
+ * systemd's knowledge of them, and is written before there is anything to
+ * be undone.
+ *
+ * It goes away by being renamed into <run>/.units-leaving/, as the unit's
+ * name: there it stays until nothing of the unit is left (unitleave.c), and
+ * the instance may have another one meanwhile.
  *
  * The target that holds a unit is one of a template, so that systemd takes
  * a new one as it is: no reload, which would be felt by all the host.
@@ -27,7 +32,8 @@
 #include "util.h"
 
 #define RECORDS		".units"
-#define RECORD_MAX	512	/* bytes of a record */
+#define LEAVING		".units-leaving"
+#define RECORD_MAX	1024	/* bytes of a record, more than it has */
 #define WORD_INSTALLED	"installed"
 #define WORD_THEIRS	"theirs"
 #define PIN_PREFIX	"updaterd-watch@"
@@ -43,16 +49,25 @@ static const char	 pin_text[] =
     "IgnoreOnIsolate=yes\n"
     "After=%i\n";
 
+void
+unitrecord_pinname(const char *unit, char *pin)
+{
+	int	 n;
+
+	n = snprintf(pin, UNIT_NAME_SIZE, PIN_PREFIX "%s" PIN_SUFFIX, unit);
+	if (n < 0 || n >= UNIT_NAME_SIZE)
+		pin[0] = '\0';
+}
+
 int
 unitrecord_pin(const char *unit, char *pin)
 {
 	char	*old;
 	size_t	 len;
-	int	 dir, n, r = 0, saved;
+	int	 dir, r = 0, saved;
 
-	n = snprintf(pin, UNIT_NAME_SIZE, PIN_PREFIX "%s" PIN_SUFFIX, unit);
-	if (n < 0 || n >= UNIT_NAME_SIZE) {
-		pin[0] = '\0';
+	unitrecord_pinname(unit, pin);
+	if (pin[0] == '\0') {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
@@ -76,24 +91,32 @@ unitrecord_pin(const char *unit, char *pin)
 /* --- records ----------------------------------------------------------- */
 
 static int
-open_records(void)
+open_records(const char *which)
 {
 	int	 runfd = service_getenv()->runfd;
 
-	return openat(runfd, RECORDS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	return openat(runfd, which, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 	    O_CLOEXEC);
+}
+
+static int
+make_records(const char *which)
+{
+	if (mkdirat(service_getenv()->runfd, which, 0700) == -1 &&
+	    errno != EEXIST)
+		return -1;
+	return open_records(which);
 }
 
 void
 unitrecord_write(const char *instance, const char *unit, int installed)
 {
 	char	 text[RECORD_MAX];
-	int	 dir = -1, n;
+	int	 dir, n;
 
-	n = snprintf(text, sizeof(text), "%s %s\n", unit, installed ?
-	    WORD_INSTALLED : WORD_THEIRS);
-	if ((mkdirat(service_getenv()->runfd, RECORDS, 0700) == -1 &&
-	    errno != EEXIST) || (dir = open_records()) == -1 ||
+	n = snprintf(text, sizeof(text), "%s %s\n%s\n", unit, installed ?
+	    WORD_INSTALLED : WORD_THEIRS, instance);
+	if ((dir = make_records(RECORDS)) == -1 ||
 	    file_write(dir, instance, text, (size_t)n, 0600) == -1)
 		log_warn("remember unit of %s", instance);
 	if (dir != -1)
@@ -102,34 +125,52 @@ unitrecord_write(const char *instance, const char *unit, int installed)
 
 /* 1 there is one, else 0. */
 static int
-record_read(int dir, const char *instance, char *unit, int *installed)
+record_read(int dir, const char *name, struct unitrecord *r)
 {
-	char	*data, *p;
+	char	*data, *line, *rest, *word;
 	size_t	 len;
 	int	 ok = 0;
 
-	if ((data = file_read(dir, instance, RECORD_MAX, &len)) == NULL)
+	memset(r, 0, sizeof(*r));
+	if ((data = file_read(dir, name, RECORD_MAX, &len)) == NULL)
 		return 0;
-	data[strcspn(data, "\n")] = '\0';
-	if ((p = strchr(data, ' ')) != NULL) {
-		*p++ = '\0';
-		*installed = strcmp(p, WORD_INSTALLED) == 0;
-		ok = unitname_isvalid(data) &&
-		    strlcpy(unit, data, UNIT_NAME_SIZE) < UNIT_NAME_SIZE;
+	rest = data;
+	line = strsep(&rest, "\n");
+	if ((word = strchr(line, ' ')) != NULL) {
+		*word++ = '\0';
+		r->installed = strcmp(word, WORD_INSTALLED) == 0;
+		ok = unitname_isvalid(line) && strlcpy(r->unit, line,
+		    sizeof(r->unit)) < sizeof(r->unit);
 	}
+	if ((line = strsep(&rest, "\n")) != NULL &&
+	    strlcpy(r->instance, line, sizeof(r->instance)) >=
+	    sizeof(r->instance))
+		r->instance[0] = '\0';
 	free(data);
 	return ok;
 }
 
-/* fn(arg, instance) for each record. */
+int
+unitrecord_read(const char *instance, struct unitrecord *r)
+{
+	int	 dir, known;
+
+	if ((dir = open_records(RECORDS)) == -1)
+		return 0;
+	known = record_read(dir, instance, r);
+	close(dir);
+	return known;
+}
+
+/* fn(arg, descriptor of the directory, name) for each record there. */
 static void
-each(int dir, void (*fn)(void *, const char *), void *arg)
+each(const char *which, void (*fn)(void *, int, const char *), void *arg)
 {
 	struct dirent	*e;
 	DIR		*d;
 	int		 fd;
 
-	if ((fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+	if ((fd = open_records(which)) == -1)
 		return;
 	if ((d = fdopendir(fd)) == NULL) {
 		close(fd);
@@ -137,142 +178,162 @@ each(int dir, void (*fn)(void *, const char *), void *arg)
 	}
 	while ((e = readdir(d)) != NULL)
 		if (e->d_name[0] != '.')
-			fn(arg, e->d_name);
+			fn(arg, dirfd(d), e->d_name);
 	closedir(d);
 }
 
-struct strays {
+struct listing {
 	void		(*fn)(void *, const char *);
 	void		*arg;
 };
 
 static void
-is_stray(void *arg, const char *instance)
+list_one(void *arg, int dir, const char *instance)
 {
-	struct strays	*s = arg;
+	struct listing	*l = arg;
 
-	if (instance_find(instance) == NULL)
-		s->fn(s->arg, instance);
-}
-
-void
-unitrecord_strays(void (*fn)(void *, const char *), void *arg)
-{
-	struct strays	 s = { fn, arg };
-
-	unitrecord_list(NULL, is_stray, &s);
+	l->fn(l->arg, instance);
 }
 
 void
 unitrecord_list(const struct service_conf *conf,
     void (*fn)(void *, const char *), void *arg)
 {
-	int	 dir;
+	struct listing	 l = { fn, arg };
 
-	if ((dir = open_records()) == -1)
-		return;
-	each(dir, fn, arg);
-	close(dir);
+	each(RECORDS, list_one, &l);
 }
 
-/* --- letting go -------------------------------------------------------- */
+/* --- who has which ----------------------------------------------------- */
 
-/* One that nobody waits for; frees itself. */
-struct farewell {
-	struct systemctl_call	 call;
-	char			 unit[UNIT_NAME_SIZE];
-};
-
-static void
-said(void *arg, const struct unitstate *st, const char *error)
-{
-	struct farewell	*f = arg;
-
-	if (error[0] != '\0')
-		log_debug("let go of %s: %s", f->unit, error);
-	free(f);
-}
-
-static void
-say(enum systemctl_verb verb, const char *unit)
-{
-	struct farewell	*f;
-
-	if ((f = calloc(1, sizeof(*f))) == NULL) {
-		log_warnx("let go of %s: out of memory", unit);
-		return;
-	}
-	strlcpy(f->unit, unit, sizeof(f->unit));
-	systemctl_init(&f->call, verb, f->unit, said, f);
-	systemctl_ask(&f->call);
-}
-
-/* Another instance whose unit has the same file? */
-struct others {
-	int		 dir;
-	const char	*instance;
+struct search {
+	const char	*unit;
 	char		 file[UNIT_NAME_SIZE];
-	int		 n;
+	int		 units;		/* instances with that unit */
+	int		 files;		/* other units of that file */
 };
 
 static void
-is_other(void *arg, const char *instance)
+compare(void *arg, int dir, const char *name)
 {
-	struct others	*o = arg;
-	char		 unit[UNIT_NAME_SIZE], file[UNIT_NAME_SIZE];
-	int		 installed;
+	struct search		*s = arg;
+	struct unitrecord	 r;
+	char			 file[UNIT_NAME_SIZE];
 
-	if (strcmp(instance, o->instance) == 0 ||
-	    !record_read(o->dir, instance, unit, &installed))
+	if (!record_read(dir, name, &r))
 		return;
-	unitname_file(unit, file, sizeof(file));
-	o->n += installed && strcmp(file, o->file) == 0;
+	unitname_file(r.unit, file, sizeof(file));
+	if (strcmp(r.unit, s->unit) == 0)
+		s->units++;
+	else if (r.installed && strcmp(file, s->file) == 0)
+		s->files++;
+}
+
+static void
+search_init(struct search *s, const char *unit)
+{
+	memset(s, 0, sizeof(*s));
+	s->unit = unit;
+	unitname_file(unit, s->file, sizeof(s->file));
 }
 
 int
-unitrecord_has(const char *instance)
+unitrecord_hasunit(const char *unit)
 {
-	char	 unit[UNIT_NAME_SIZE];
-	int	 dir, installed, known;
+	struct search	 s;
 
-	if ((dir = open_records()) == -1)
-		return 0;
-	known = record_read(dir, instance, unit, &installed);
-	close(dir);
-	return known != 0;
+	search_init(&s, unit);
+	each(RECORDS, compare, &s);
+	return s.units > 0;
 }
 
 int
-unitrecord_withdraw(const char *instance)
+unitrecord_isshared(const char *unit)
 {
-	struct others	 o;
-	char		 unit[UNIT_NAME_SIZE], pin[UNIT_NAME_SIZE];
-	int		 installed, known;
+	struct search	 s;
 
-	memset(&o, 0, sizeof(o));
-	o.instance = instance;
-	if ((o.dir = open_records()) == -1)
+	search_init(&s, unit);
+	each(RECORDS, compare, &s);
+	each(LEAVING, compare, &s);
+	return s.files > 0;
+}
+
+/* --- those that leave --------------------------------------------------- */
+
+int
+unitrecord_leave(const char *instance, struct unitrecord *r)
+{
+	struct search	 s;
+	int		 from, to = -1, leaves = 0;
+
+	if ((from = open_records(RECORDS)) == -1)
 		return 0;
-	if ((known = record_read(o.dir, instance, unit, &installed)) != 0) {
-		say(SYSTEMCTL_STOP, unit);
-		if (snprintf(pin, sizeof(pin), PIN_PREFIX "%s" PIN_SUFFIX,
-		    unit) < (int)sizeof(pin))
-			say(SYSTEMCTL_STOP, pin);
-		unitname_file(unit, o.file, sizeof(o.file));
-		if (installed)
-			each(o.dir, is_other, &o);
-		if (installed && o.n == 0) {
-			if (unitfile_remove(unit) == 1)
-				say(SYSTEMCTL_RELOAD, "");
-		}
+	if (!record_read(from, instance, r)) {
+		(void)unlinkat(from, instance, 0);
+		close(from);
+		return 0;
 	}
-	(void)unlinkat(o.dir, instance, 0);
-	close(o.dir);
+	search_init(&s, r->unit);
+	each(RECORDS, compare, &s);
+	if (s.units > 1)		/* ours, and that of another */
+		(void)unlinkat(from, instance, 0);
+	else if ((to = make_records(LEAVING)) != -1 &&
+	    renameat(from, instance, to, r->unit) == 0)
+		leaves = 1;
+	else
+		log_warn("remember that unit %s leaves", r->unit);
+	if (to != -1)
+		close(to);
+	close(from);
+	return leaves;
+}
+
+int
+unitrecord_isleaving(const char *unit)
+{
+	struct unitrecord	 r;
+	int			 dir, known;
+
+	if ((dir = open_records(LEAVING)) == -1)
+		return 0;
+	known = record_read(dir, unit, &r);
+	close(dir);
 	return known;
 }
 
 void
-unitrecord_drop(const struct service_conf *conf, const char *instance)
+unitrecord_left(const char *unit)
 {
-	(void)unitrecord_withdraw(instance);
+	int	 dir;
+
+	if ((dir = open_records(LEAVING)) == -1)
+		return;
+	(void)unlinkat(dir, unit, 0);
+	close(dir);
+}
+
+struct leavers {
+	void		(*fn)(void *, const struct unitrecord *);
+	void		*arg;
+};
+
+static void
+leaver(void *arg, int dir, const char *name)
+{
+	struct leavers		*l = arg;
+	struct unitrecord	 r;
+
+	if (record_read(dir, name, &r) && strcmp(r.unit, name) == 0)
+		l->fn(l->arg, &r);
+	else
+		(void)unlinkat(dir, name, 0);
+}
+
+void
+unitrecord_eachleaving(void (*fn)(void *, const struct unitrecord *),
+    void *arg)
+{
+	struct leavers	 l = { fn, arg };
+
+	each(LEAVING, leaver, &l);
 }
