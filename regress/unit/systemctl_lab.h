@@ -66,7 +66,7 @@ command_cancel(struct command *c)
 }
 
 /* The one whose line begins so; it must be there. */
-static struct command *
+static __attribute__((unused)) struct command *
 find(const char *begin)
 {
 	int	 i;

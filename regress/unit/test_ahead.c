@@ -314,6 +314,13 @@ test_unreadable(void **state)
 	assert_int_equal(next(a, &p, &n, &in), AHEAD_EREAD);
 	assert_int_equal(errno, EBADF);
 	ahead_free(a);
+	/* Within a block, of which nothing is said then. */
+	a = begin(&sig, fd[1], NULL, SIGNED_BLOCK + 1);
+	assert_int_equal(next(a, &p, &n, &in), AHEAD_BLOCK);
+	sig.blocks = 0;
+	assert_int_equal(next(a, &p, &n, &in), AHEAD_EREAD);
+	assert_int_equal(sig.blocks, 0);
+	ahead_free(a);
 	close(fd[0]);
 	close(fd[1]);
 }

@@ -47,13 +47,43 @@ hash_lines(char *p, size_t len)
 	return used;
 }
 
+/* Sign n bytes of text, and put both into the head. */
+static void
+make_head(const char *text, size_t n)
+{
+	uint8_t		 sig[RELKEY_SIGNED_LEN];
+	char		 b64[BASE64_SIZE(RELKEY_SIGNED_LEN)];
+	size_t		 slen = RELKEY_SIG_LEN;
+	EVP_MD_CTX	*ctx = EVP_MD_CTX_new();
+
+	memcpy(sig, "Ed12345678", 10);
+	assert_int_equal(EVP_DigestSignInit(ctx, NULL, NULL, NULL, secret), 1);
+	assert_int_equal(EVP_DigestSign(ctx, sig + 10, &slen,
+	    (const uint8_t *)text, n), 1);
+	EVP_MD_CTX_free(ctx);
+	base64_encode(sig, sizeof(sig), b64);
+	memcpy(head, "\x1f\x8b\x08\x10\0\0\0\0\0\x03", 10);
+	nhead = 10 + (size_t)sprintf((char *)head + 10, RELKEY_COMMENT
+	    "verify with one.pub\n%s\n", b64);
+	memcpy(head + nhead, text, n);
+	nhead += n;
+	head[nhead++] = '\0';
+}
+
+static size_t
+make_text(char *text)
+{
+	size_t	 n = (size_t)sprintf(text, "date=2026-11-22T02:23:48Z\n"
+		    "key=one.sec\n%s", SIGNED_ALGORITHM);
+
+	return n + hash_lines(text + n, sizeof(body));
+}
+
 static int
 setup(void **state)
 {
-	uint8_t		 sig[RELKEY_SIGNED_LEN];
-	char		 text[2048], b64[BASE64_SIZE(RELKEY_SIGNED_LEN)];
-	size_t		 n, len = sizeof(public.key), slen = RELKEY_SIG_LEN;
-	EVP_MD_CTX	*ctx = EVP_MD_CTX_new();
+	char	 text[2048];
+	size_t	 n, len = sizeof(public.key);
 
 	secret = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	assert_non_null(secret);
@@ -63,21 +93,7 @@ setup(void **state)
 	strcpy(public.name, "one.pub");
 	for (n = 0; n < sizeof(body); n++)
 		body[n] = (uint8_t)(n * 7 + n / 251);
-	n = (size_t)sprintf(text, "date=2026-11-22T02:23:48Z\nkey=one.sec\n"
-	    "%s", SIGNED_ALGORITHM);
-	n += hash_lines(text + n, sizeof(body));
-	memcpy(sig, "Ed12345678", 10);
-	assert_int_equal(EVP_DigestSignInit(ctx, NULL, NULL, NULL, secret), 1);
-	assert_int_equal(EVP_DigestSign(ctx, sig + 10, &slen,
-	    (uint8_t *)text, n), 1);
-	EVP_MD_CTX_free(ctx);
-	base64_encode(sig, sizeof(sig), b64);
-	memcpy(head, "\x1f\x8b\x08\x10\0\0\0\0\0\x03", 10);
-	nhead = 10 + (size_t)sprintf((char *)head + 10, RELKEY_COMMENT
-	    "verify with one.pub\n%s\n", b64);
-	memcpy(head + nhead, text, n);
-	nhead += n;
-	head[nhead++] = '\0';
+	make_head(text, make_text(text));
 	return 0;
 }
 
@@ -174,6 +190,83 @@ test_every_bit(void **state)
 	}
 }
 
+/* What was signed has one text for one meaning: nothing is passed over. */
+static void
+test_strict(void **state)
+{
+	uint8_t		 copy[sizeof(head)];
+	struct signify	*s;
+	char		 text[2048];
+	size_t		 n, i, used, was = nhead;
+	static const struct {
+		int		 at;	/* from the end of the text */
+		const char	*add;	/* what stands there, and behind it */
+	} cases[] = {
+		{ 0, "\n" }, { 0, "a" }, { 0, "date=1970-01-01T00:00:00Z\n" },
+		{ 1, "" }, { 1, " " }, { 1, "\r\n" }, { 2, "g\n" },
+		{ 2, "A\n" }, { 2, " \n" }
+	};
+
+	memcpy(copy, head, nhead);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		n = make_text(text) - (size_t)cases[i].at;
+		strcpy(text + n, cases[i].add);
+		make_head(text, strlen(text));
+		s = begin(0);
+		if (signify_head(s, head, nhead, &used) != SIGNIFY_BAD)
+			fail_msg("case %zu is good", i);
+		signify_free(s);
+	}
+	/* Two hashes on what would be one line, of the right length. */
+	n = make_text(text);
+	text[n - SIGNED_LINE - 1] = ' ';
+	make_head(text, n);
+	s = begin(0);
+	assert_int_equal(signify_head(s, head, nhead, &used), SIGNIFY_BAD);
+	signify_free(s);
+	memcpy(head, copy, nhead = was);
+}
+
+/* The systems of RFC 1952, and no other. */
+static void
+test_system(void **state)
+{
+	struct signify	*s;
+	size_t		 n;
+	int		 os;
+
+	for (os = 0; os < 256; os++) {
+		head[9] = (uint8_t)os;
+		s = begin(0);
+		assert_int_equal(signify_head(s, head, nhead, &n),
+		    os < 14 || os == 255 ? SIGNIFY_GOOD : SIGNIFY_BAD);
+		signify_free(s);
+	}
+	head[9] = 3;
+}
+
+/* Each byte of a hash counts. */
+static void
+test_every_byte_of_a_hash(void **state)
+{
+	struct signify	*s = begin(0);
+	uint8_t		 hash[SIGNED_HASH_LEN];
+	EVP_MD_CTX	*md = signify_hasher();
+	size_t		 n, i;
+
+	assert_int_equal(signify_head(s, head, nhead, &n), SIGNIFY_GOOD);
+	assert_int_equal(signify_hash(md, body, SIGNED_BLOCK, hash), 0);
+	for (i = 0; i < sizeof(hash); i++) {
+		hash[i] ^= 1;
+		assert_int_equal(signify_block(s, hash, SIGNED_BLOCK),
+		    SIGNIFY_BAD);
+		hash[i] ^= 1;
+	}
+	assert_int_equal(signify_block(s, hash, SIGNED_BLOCK), SIGNIFY_GOOD);
+	EVP_MD_CTX_free(md);
+	signify_free(s);
+}
+
 static void
 test_used_ends_at_nul(void **state)
 {
@@ -216,6 +309,13 @@ test_bounded(void **state)
 		assert_int_equal(v, SIGNIFY_BAD);
 		signify_free(s);
 	}
+	/* To the byte. */
+	s = begin(SIGNED_BLOCK - 1);
+	limit = 2 * RELKEY_COMMENT_MAX + SIGNED_KEY_MAX + SIGNED_LINE;
+	assert_int_equal(signify_head(s, head, 10, &n), SIGNIFY_MORE);
+	assert_int_equal(signify_head(s, chunk, limit, &n), SIGNIFY_MORE);
+	assert_int_equal(signify_head(s, chunk, 1, &n), SIGNIFY_BAD);
+	signify_free(s);
 	/* And the real one fits within its archive's size. */
 	s = begin(BODY);
 	assert_int_equal(signify_head(s, head, nhead, &n), SIGNIFY_GOOD);
@@ -350,6 +450,9 @@ main(void)
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_every_bit),
+		cmocka_unit_test(test_strict),
+		cmocka_unit_test(test_system),
+		cmocka_unit_test(test_every_byte_of_a_hash),
 		cmocka_unit_test(test_used_ends_at_nul),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_keys),

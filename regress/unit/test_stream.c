@@ -48,6 +48,17 @@ pack_gzip(const uint8_t *p, size_t n, uint8_t *out, size_t size)
 	return n;
 }
 
+/* Of the last run: what was told while it went on. */
+static uint64_t	 told_in, told_out;
+
+static void
+moved(void *arg, const struct stream_result *res)
+{
+	assert_true(res->in >= told_in && res->out >= told_out);
+	told_in = res->in;
+	told_out = res->out;
+}
+
 /* Run on these bytes, written to the pipe in steps; the output comes back
  * in *out, of `size` bytes. */
 static enum upd_error
@@ -82,7 +93,10 @@ run(const uint8_t *p, size_t n, size_t step, uint64_t max, uint8_t *out,
 	unlink(name);
 	s = stream_new(1);
 	assert_non_null(s);
+	told_in = told_out = 0;
+	stream_watch(s, moved, NULL);
 	error = stream_run(s, fd[0], outfd, max, res);
+	assert_true(told_in == res->in && told_out == res->out);
 	stream_free(s);
 	close(fd[0]);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -252,6 +266,25 @@ held_back(void **state)
 	assert_true(res.out == 0);
 }
 
+/* Only the first bytes say what it is: a file in a tar may be packed. */
+static void
+packed_inside(void **state)
+{
+	struct stream_result	 res;
+	size_t			 at, n;
+
+	for (at = 256 * 1024; at < BIG_SIZE; at += 256 * 1024)
+		memcpy(big + at, "\x1f\x8b\x08", 3);
+	n = pack_gzip(big, BIG_SIZE, packed, 2 * BIG_SIZE);
+	assert_int_equal(run(packed, n, n, UNLIMITED, NULL, 0, &res), UPD_OK);
+	assert_true(res.out == BIG_SIZE);
+	memcpy(big, "\x1f\x8b\x08", 3);
+	n = pack_gzip(big, BIG_SIZE, packed, 2 * BIG_SIZE);
+	assert_int_equal(run(packed, n, n, UNLIMITED, NULL, 0, &res),
+	    UPD_ENESTED);
+	assert_true(res.out == 0);
+}
+
 static void
 broken_pipe(void **state)
 {
@@ -284,6 +317,7 @@ main(void)
 		cmocka_unit_test(damage),
 		cmocka_unit_test(limit),
 		cmocka_unit_test(held_back),
+		cmocka_unit_test(packed_inside),
 		cmocka_unit_test(broken_pipe)
 	};
 
