@@ -78,7 +78,7 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/native.o updaterd/parent/netconf.o \
 		updaterd/parent/netcount.o updaterd/parent/note.o \
 		updaterd/parent/observe.o updaterd/parent/operate.o \
-		updaterd/parent/ops.o \
+		updaterd/parent/ops.o updaterd/parent/orphan.o \
 		updaterd/parent/parent.o \
 		updaterd/parent/echo.o \
 		updaterd/parent/once.o \
@@ -100,14 +100,16 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/rundir.o \
 		updaterd/parent/s6.o updaterd/parent/s6look.o \
 		updaterd/parent/s6record.o \
-		updaterd/parent/s6scan.o updaterd/parent/scandir.o \
+		updaterd/parent/s6scan.o updaterd/parent/s6slot.o \
+		updaterd/parent/scandir.o \
 		updaterd/parent/scrape.o updaterd/parent/sdnotify.o \
 		updaterd/parent/selfboot.o updaterd/parent/selfpush.o \
 		updaterd/parent/selfstate.o updaterd/parent/selftrial.o \
 		updaterd/parent/service.o updaterd/parent/slot.o \
 		updaterd/parent/staging.o updaterd/parent/startcheck.o \
 		updaterd/parent/status.o \
-		updaterd/parent/store.o updaterd/parent/svstat.o \
+		updaterd/parent/store.o updaterd/parent/stray.o \
+		updaterd/parent/svstat.o \
 		updaterd/parent/systemctl.o updaterd/parent/systemd.o \
 		updaterd/parent/task.o updaterd/parent/tree.o \
 		updaterd/parent/trial.o updaterd/parent/trialclock.o \

@@ -125,7 +125,7 @@ s6-svscanctl -t "$SCAN"
 wait_for 10 sh -c "! pgrep s6-svscan"
 mk_lab_release r3
 is "$(push r3)" 500 "without s6-svscan nothing can be started"
-like "$(body .detail.error)" "s6-svscan does not run on $SCAN" \
+like "$(body .detail.error)" "s6-svscan, which does not run on $SCAN" \
     "and it says so"
 s6-svscan "$SCAN" >>"$T/svscan.out" 2>&1 </dev/null &
 t "with it the services come up" wait_for 15 is_serving r2

@@ -92,31 +92,38 @@ static void
 decisions(void **state)
 {
 	/* alive leftovers wanted parked waiting enabled release startable
-	 * open */
+	 * open awaits */
 	static const struct {
 		struct facts		 f;
 		enum plan_action	 a;
 		enum plan_reason	 r;
 	} cases[] = {
-		{ { 1, 0, 1, 0, 0, 1, 1, 1, 0 }, ACTION_ADOPTED, REASON_NONE },
-		{ { 1, 0, 0, 0, 0, 1, 1, 1, 0 }, ACTION_STOPPED, REASON_NONE },
-		{ { 0, 0, 0, 0, 0, 1, 1, 1, 0 }, ACTION_REGISTERED,
+		{ { 1, 0, 1, 0, 0, 1, 1, 1, 0, 0 }, ACTION_ADOPTED,
 		    REASON_NONE },
-		{ { 0, 0, 1, 0, 0, 1, 1, 1, 0 }, ACTION_STARTED, REASON_NONE },
-		{ { 0, 1, 1, 0, 0, 1, 1, 1, 0 }, ACTION_STARTED,
+		{ { 1, 0, 0, 0, 0, 1, 1, 1, 0, 0 }, ACTION_STOPPED,
+		    REASON_NONE },
+		{ { 0, 0, 0, 0, 0, 1, 1, 1, 0, 0 }, ACTION_REGISTERED,
+		    REASON_NONE },
+		{ { 0, 0, 1, 0, 0, 1, 1, 1, 0, 0 }, ACTION_STARTED,
+		    REASON_NONE },
+		{ { 0, 1, 1, 0, 0, 1, 1, 1, 0, 0 }, ACTION_STARTED,
 		    REASON_LEFTOVERS },
-		{ { 0, 0, 1, 1, 0, 1, 1, 1, 0 }, ACTION_REGISTERED,
+		{ { 0, 0, 1, 1, 0, 1, 1, 1, 0, 0 }, ACTION_REGISTERED,
 		    REASON_PARKED },
-		{ { 0, 0, 1, 0, 1, 1, 1, 1, 0 }, ACTION_REGISTERED,
+		{ { 0, 0, 1, 0, 1, 1, 1, 1, 0, 0 }, ACTION_REGISTERED,
 		    REASON_DELAY },
-		{ { 0, 0, 1, 0, 0, 0, 1, 1, 0 }, ACTION_REGISTERED,
+		{ { 0, 0, 1, 0, 0, 0, 1, 1, 0, 0 }, ACTION_REGISTERED,
 		    REASON_DISABLED },
-		{ { 0, 0, 1, 0, 0, 1, 0, 1, 0 }, ACTION_REGISTERED,
+		{ { 0, 0, 1, 0, 0, 1, 0, 1, 0, 0 }, ACTION_REGISTERED,
 		    REASON_NORELEASE },
-		{ { 0, 0, 1, 0, 0, 1, 1, 0, 0 }, ACTION_REGISTERED,
+		{ { 0, 0, 1, 0, 0, 1, 1, 0, 0, 0 }, ACTION_REGISTERED,
 		    REASON_NOTHERE },
-		{ { 0, 0, 1, 0, 0, 1, 1, 1, 1 }, ACTION_REGISTERED,
-		    REASON_VERDICT }
+		{ { 0, 0, 1, 0, 0, 1, 1, 1, 1, 0 }, ACTION_REGISTERED,
+		    REASON_VERDICT },
+		{ { 0, 0, 1, 0, 0, 1, 1, 1, 0, 1 }, ACTION_REGISTERED,
+		    REASON_AWAITS },
+		{ { 0, 0, 0, 0, 0, 1, 1, 1, 0, 1 }, ACTION_REGISTERED,
+		    REASON_NONE }
 	};
 	struct intent	 in;
 	enum plan_reason r;

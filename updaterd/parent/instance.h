@@ -56,7 +56,9 @@ struct backend {
 	uint32_t	 start_ms;	/* foreign: from a start to a process
 					 * at most; 0: 12 s */
 	enum attach_result (*attach)(struct instance *);
-	/* 0, or -1 with text (UPD_TEXT_SIZE): it does not run. */
+	/* 0, or -1 with text (UPD_TEXT_SIZE): it does not run.  A foreign one
+	 * also 1 with text: the supervisor is not there yet, and starts it
+	 * when it comes; observe_arrived() follows. */
 	int		(*start)(struct instance *, char *);
 	/* Signal, grace, KILL. */
 	void		(*stop)(struct instance *);
@@ -279,6 +281,8 @@ void		 service_delayed(int, short, void *);
 void		 service_runs(struct instance *);
 /* ... or was stopped by somebody else; its waitpid(2) status, or -1. */
 void		 service_halted(struct instance *, int);
+/* ... or is down until its supervisor comes (text). */
+void		 service_awaits(struct instance *, const char *);
 
 /* death.c: the ends of processes */
 /* Milliseconds to wait after a death: *fails is carried from death to

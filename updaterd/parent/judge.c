@@ -103,6 +103,7 @@ facts_instance(const struct line *l, struct facts *f)
 	f->alive = i->state == SERVICE_STARTING || i->state == SERVICE_UP;
 	f->leftovers = i->state == SERVICE_STOPPING;
 	f->waiting = i->state == SERVICE_BACKOFF;
+	f->awaits = observe_awaits(i);
 	f->parked = i->state == SERVICE_FAILED;
 	f->wanted = i->in.desired;
 	facts_common(l, f);
@@ -250,7 +251,8 @@ dry_one(struct pass *p, struct line *l, const struct word *word, int stale)
 	if (changed || (stale > 0 && !f.alive && !f.leftovers) ||
 	    l->l.action == ACTION_STARTED || l->l.action == ACTION_STOPPED)
 		l->l.change = 1;
-	dry_enrol(l, i, f.wanted && (f.alive || action == ACTION_STARTED));
+	dry_enrol(l, i, f.wanted && (f.alive || f.awaits ||
+	    action == ACTION_STARTED));
 }
 
 /* --- seats ------------------------------------------------------------ */
@@ -268,7 +270,8 @@ enrol(struct line *l)
 	if (i->backend->enroll == NULL)
 		return;
 	facts_instance(l, &f);
-	up = f.alive || plan_decide(&f, &reason) == ACTION_STARTED;
+	up = f.alive || f.awaits ||
+	    plan_decide(&f, &reason) == ACTION_STARTED;
 	switch (i->backend->enroll(i, up && f.wanted, 0, text)) {
 	case 1:
 		l->l.change = 1;
@@ -487,154 +490,9 @@ judge_outcome(struct line *l)
 	if (s == SERVICE_DOWN && l->i->agent != NULL &&
 	    startcheck_holds(l->i->agent))
 		l->l.reason = REASON_VERIFY;
+	else if (s == SERVICE_DOWN && observe_awaits(l->i))
+		settle(l, ACTION_REGISTERED, REASON_AWAITS);
 	else if (s == SERVICE_DOWN || s == SERVICE_BACKOFF ||
 	    s == SERVICE_FAILED)
 		settle(l, ACTION_FAILED, REASON_NOSTART);
-}
-
-/* --- orphans ---------------------------------------------------------- */
-
-/* It may be of a service whose profiles could not be seen. */
-static int
-is_unseen(const struct pass *p, const char *name)
-{
-	const struct ward	*w;
-	size_t			 len;
-
-	TAILQ_FOREACH(w, &p->wards, entry) {
-		len = strlen(w->conf->name);
-		if (w->conf->profiles != NULL && (w->roster == NULL ||
-		    roster_scanned(w->roster)->dir_errno != 0 ||
-		    roster_scanned(w->roster)->many) &&
-		    strncmp(name, w->conf->name, len) == 0 &&
-		    name[len] == '-')
-			return 1;
-	}
-	return 0;
-}
-
-static int
-has_line(const struct pass *p, const char *name)
-{
-	size_t	 k;
-
-	for (k = 0; k < p->n; k++)
-		if (strcmp(p->lines[k]->name, name) == 0)
-			return 1;
-	return 0;
-}
-
-/* The service that it was an instance of, if that is still configured and
- * in this pass; or NULL. */
-static struct ward *
-orphan_ward(const struct pass *p, const char *name, const char *owner)
-{
-	struct ward	*w;
-	size_t		 len = strlen(owner);
-
-	if (strncmp(name, owner, len) != 0 ||
-	    (name[len] != '-' && name[len] != '\0'))
-		return NULL;
-	TAILQ_FOREACH(w, &p->wards, entry)
-		if (strcmp(w->conf->name, owner) == 0)
-			break;
-	return w;
-}
-
-static void
-orphan_line(struct pass *p, struct ward *w, const char *name)
-{
-	struct line	*l;
-	struct intent	 in;
-	char		 why[UPD_TEXT_SIZE];
-	int		 statefd = service_getenv()->statefd;
-
-	memset(&in, 0, sizeof(in));
-	if (statefd == -1 || intent_read(statefd, name, &in, why) != 1 ||
-	    strncmp(name, in.owner, strlen(in.owner)) != 0)
-		in.owner[0] = '\0';
-	if (w == NULL && in.owner[0] != '\0')
-		w = orphan_ward(p, name, in.owner);
-	if ((l = pass_line(p, w)) == NULL)
-		return;
-	strlcpy(l->name, name, sizeof(l->name));
-	strlcpy(l->service, in.owner[0] != '\0' ? in.owner : name,
-	    sizeof(l->service));
-	if (in.owner[0] != '\0' && name[strlen(in.owner)] == '-')
-		strlcpy(l->profile, name + strlen(in.owner) + 1,
-		    sizeof(l->profile));
-	l->l.backend = w != NULL ? backend_of(w->conf->supervisor)->name :
-	    backend_recorded(name);
-	l->l.prior = plan_prior(in.desired_at != 0, &in, 0);
-	settle(l, ACTION_REMOVED, REASON_NONE);
-	l->l.change = 1;
-}
-
-static void
-orphan(void *arg, const char *name)
-{
-	struct pass	*p = arg;
-
-	if (has_line(p, name) || is_unseen(p, name) ||
-	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] !=
-	    '\0')
-		return;
-	orphan_line(p, NULL, name);
-	if (!p->dry)
-		instance_orphan(name);
-}
-
-/* A supervisor has it on record; it may have been given to updaterd itself
- * since. */
-static void
-recorded(void *arg, const char *name)
-{
-	struct pass	*p = arg;
-	size_t		 k;
-
-	for (k = 0; p->dry && k < p->n; k++)
-		if (strcmp(p->lines[k]->name, name) == 0 &&
-		    p->lines[k]->conf != NULL &&
-		    p->lines[k]->conf->supervisor == SUPERVISE_NATIVE)
-			p->lines[k]->l.change = 1;
-	orphan(arg, name);
-}
-
-/* Known to a foreign supervisor, and to nobody else. */
-static struct {
-	struct pass	*pass;
-	struct ward	*ward;
-} asked;
-
-static void
-stray(void *arg, const char *name)
-{
-	const struct instance	*i = instance_find(name);
-
-	if (i != NULL || has_line(asked.pass, name) ||
-	    is_unseen(asked.pass, name))
-		return;
-	orphan_line(asked.pass, asked.ward, name);
-	if (!asked.pass->dry)
-		backend_of(asked.ward->conf->supervisor)->withdraw(
-		    asked.ward->conf, name);
-}
-
-void
-judge_orphans(struct pass *p)
-{
-	const struct backend	*b;
-	struct ward		*w;
-
-	if (service_getenv()->statefd != -1)
-		seat_orphans(orphan, p);
-	/* Also where no service names that supervisor any more. */
-	backend_strays(p->dry, recorded, p);
-	asked.pass = p;
-	TAILQ_FOREACH(w, &p->wards, entry) {
-		b = backend_of(w->conf->supervisor);
-		asked.ward = w;
-		if (b->list != NULL && b->withdraw != NULL)
-			b->list(w->conf, stray, NULL);
-	}
 }

@@ -16,12 +16,8 @@
  * With a stop that waits for a moment: the end of the supervisor itself
  * (of the container, of the host) looks the same until it has gone, and is
  * nobody's wish.
- *
- * In one of s6's layouts the user of a service can forge what is seen of it.
- * So a pid is signalled only if it is that user's own process.
  */
 #include <sys/types.h>
-#include <sys/stat.h>
 
 #include <signal.h>
 #include <stdio.h>
@@ -35,7 +31,6 @@
 #include "remains.h"
 #include "util.h"
 
-#include "compat/contain.h"
 
 #define LATE_MS		PATIENCE(12000)	/* from a start to a process; s6
 					 * takes 10 s to try exec again */
@@ -43,7 +38,6 @@
 #define BEHIND_MS	50	/* for a supervisor to see an end, too */
 #define BEHIND_MAX	20	/* times; then it is stuck */
 #define SETTLE_MS	1000	/* a supervisor that ends is gone by then */
-#define ORPHAN_MS	10000	/* from TERM to KILL */
 
 static void
 timer(struct event *ev, uint32_t ms)
@@ -51,86 +45,6 @@ timer(struct event *ev, uint32_t ms)
 	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
 
 	evtimer_add(ev, &tv);
-}
-
-/* --- processes -------------------------------------------------------- */
-
-/* The process that is recorded still is that process.  Of one that is not
- * known by its pid (rcctl) there is only the supervisor's word. */
-static int
-is_there(const struct instance *i)
-{
-	if (!i->in.running || strcmp(i->in.boot, boot_id()) != 0)
-		return 0;
-	if (i->in.pid == 0)
-		return 1;
-	return i->in.pid > 1 && i->in.start_time != 0 &&
-	    pid_starttime(i->in.pid) == i->in.start_time;
-}
-
-/* It is of the service's own user, and that is not root. */
-static int
-is_users(const struct instance *i, pid_t pid)
-{
-	struct identity	 id;
-	struct stat	 st;
-	char		 path[32], text[UPD_TEXT_SIZE];
-	int		 yes;
-
-	if (i->conf == NULL || i->conf->user == NULL)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	yes = identity_lookup(&id, i->conf->user, i->conf->group, NULL,
-	    text) == 0 && id.uid != 0 && stat(path, &st) == 0 &&
-	    st.st_uid == id.uid;
-	identity_free(&id);
-	return yes;
-}
-
-int
-observe_kill(struct instance *i, int sig)
-{
-	if (!is_there(i) || i->in.pid < 2)
-		return -1;
-	if (!is_users(i, i->in.pid)) {
-		log_warnx("leave pid %d of %s alone: not known to be a "
-		    "process of its user", (int)i->in.pid, i->name);
-		return -1;
-	}
-	return pid_signal(i->in.pid, i->in.start_time, sig, pid_starttime);
-}
-
-/* One that its supervisor left behind when it was killed. */
-struct orphan {
-	pid_t		 pid;
-	uint64_t	 start;
-	struct event	 ev;
-};
-
-static void
-orphan_kill(int fd, short what, void *arg)
-{
-	struct orphan	*o = arg;
-
-	(void)pid_signal(o->pid, o->start, SIGKILL, pid_starttime);
-	free(o);
-}
-
-/* Its supervisor does not know the process, which lives all the same. */
-static void
-end_orphan(struct instance *i)
-{
-	struct orphan	*o;
-
-	log_warnx("end pid %d of %s: its supervisor has gone, and the next "
-	    "one knows nothing of it", (int)i->in.pid, i->name);
-	if (observe_kill(i, i->stop_signal) == -1 ||
-	    (o = calloc(1, sizeof(*o))) == NULL)
-		return;
-	o->pid = i->in.pid;
-	o->start = i->in.start_time;
-	evtimer_set(&o->ev, orphan_kill, o);
-	timer(&o->ev, i->stop_ms < ORPHAN_MS ? i->stop_ms : ORPHAN_MS);
 }
 
 /* --- what is left of it ------------------------------------------------- */
@@ -166,8 +80,8 @@ end_rest(struct instance *i, const struct sighting *s)
 {
 	uint64_t	 now = time_mono_ms();
 
-	if (is_there(i)) {
-		end_orphan(i);
+	if (observe_isthere(i)) {
+		observe_orphan(i);
 		remains_end(i, 0, now + (i->stop_ms < ORPHAN_MS ? i->stop_ms :
 		    ORPHAN_MS), cleared);
 	} else if (i->state == SERVICE_STOPPING)
@@ -194,6 +108,10 @@ late(int fd, short what, void *arg)
 	char		 text[UPD_TEXT_SIZE];
 
 	observe_answered(i);
+	if (i->observed->awaits) {
+		service_awaits(i, note_text(&i->why));
+		return;
+	}
 	if (i->observed->last.text[0] != '\0')
 		strlcpy(text, i->observed->last.text, sizeof(text));
 	else
@@ -209,10 +127,25 @@ ask(struct instance *i)
 	char	 text[UPD_TEXT_SIZE] = "";
 
 	i->observed->asked = ASKED_THERE;
-	if (i->backend->start(i, text) == 0)
+	i->observed->awaits = 0;
+	switch (i->backend->start(i, text)) {
+	case 0:
 		return;
-	observe_answered(i);
-	service_exited(i, -1, text);
+	case 1:
+		i->observed->awaits = 1;
+		/* At boot it comes in a moment; that we were there first says
+		 * nothing of a release. */
+		if (i->verdict == VERDICT_OPEN && !i->observed->met) {
+			note_set(&i->why, text);
+			return;
+		}
+		observe_answered(i);
+		service_awaits(i, text);
+		return;
+	default:
+		observe_answered(i);
+		service_exited(i, -1, text);
+	}
 }
 
 void
@@ -235,6 +168,38 @@ observe_answered(struct instance *i)
 		return;
 	i->observed->asked = ASKED_NO;
 	evtimer_del(&i->observed->late_ev);
+}
+
+/* --- a supervisor that is to come -------------------------------------- */
+
+int
+observe_awaits(const struct instance *i)
+{
+	return i->observed != NULL && i->observed->awaits;
+}
+
+int
+observe_unawait(struct instance *i)
+{
+	if (!observe_awaits(i))
+		return 0;
+	i->observed->awaits = 0;
+	return 1;
+}
+
+void
+observe_arrived(struct instance *i)
+{
+	char	 text[UPD_TEXT_SIZE];
+
+	if (!observe_unawait(i))
+		return;
+	if (i->state == SERVICE_STARTING)
+		ask(i);
+	else if (i->state == SERVICE_DOWN && i->agent != NULL &&
+	    i->in.desired && !agent_isheld(i->agent) &&
+	    service_start(i, "its supervisor has come", text) == -1)
+		note_set(&i->why, text);
 }
 
 /* --- a stop of somebody else's ----------------------------------------- */
@@ -287,7 +252,7 @@ has_ended(const struct instance *i, const struct sighting *s, int first)
 	const struct sighting	*last = &i->observed->last;
 
 	if (i->in.running)
-		return !(s->up && s->pid == i->in.pid && is_there(i));
+		return !(s->up && s->pid == i->in.pid && observe_isthere(i));
 	if (s->up || first || s->since == 0 || s->since == last->since)
 		return 0;
 	return (i->state == SERVICE_STARTING &&
@@ -319,8 +284,8 @@ ended(struct instance *i, const struct sighting *s, int first)
 		take_release(i);
 	if (i->in.pid > 1 && i->in.running && i->backend->group)
 		end_rest(i, s);
-	else if (i->in.pid > 1 && is_there(i))
-		end_orphan(i);
+	else if (i->in.pid > 1 && observe_isthere(i))
+		observe_orphan(i);
 	i->returns = s->up || s->wanted == WANTED_UP;
 	if (i->state != SERVICE_STOPPING && i->in.desired && !s->up &&
 	    s->wanted == WANTED_DOWN && !(first && s->ours)) {
@@ -447,12 +412,12 @@ out_of_sight(struct instance *i, const struct sighting *s)
 		settle(i, s);
 	else if (o->asked == ASKED_HERE)
 		ask(i);
-	else if (o->asked == ASKED_THERE) {
+	else if (o->asked == ASKED_THERE && !o->awaits) {
 		observe_answered(i);
 		service_exited(i, -1, s->text[0] != '\0' ? s->text :
 		    "its supervisor does not answer");
 	}
-	if (i->in.running && !is_there(i)) {
+	if (i->in.running && !observe_isthere(i)) {
 		if (i->in.pid > 1 && i->backend->group)
 			end_rest(i, s);
 		i->returns = 0;
@@ -472,7 +437,7 @@ disabled(struct instance *i, const struct sighting *s)
 	i->observed->any = 1;
 	if (s->known && s->up)
 		i->backend->stop(i);
-	if (i->in.running && !is_there(i)) {
+	if (i->in.running && !observe_isthere(i)) {
 		death_record(i, -1, NULL);
 		ledger_note(i);
 	}
@@ -489,7 +454,7 @@ is_behind(struct instance *i, const struct sighting *s, int first)
 
 	if (first || !i->in.running || !s->up || s->pid != i->in.pid ||
 	    s->pid != o->last.pid || s->since != o->last.since ||
-	    strcmp(i->in.boot, boot_id()) != 0 || is_there(i) ||
+	    strcmp(i->in.boot, boot_id()) != 0 || observe_isthere(i) ||
 	    o->behind == BEHIND_MAX) {
 		o->behind = 0;
 		return 0;
@@ -523,6 +488,8 @@ service_observed(struct instance *i, const struct sighting *s)
 	}
 	if (has_ended(i, s, first))
 		ended(i, s, first);
+	if (s->up)
+		o->awaits = 0;
 	if (s->up && (first || !i->in.running))
 		runs(i, s, first);
 	else if (!s->up)
@@ -596,7 +563,7 @@ observe_end(struct instance *i)
 	evtimer_del(&o->late_ev);
 	evtimer_del(&o->look_ev);
 	evtimer_del(&o->settle_ev);
-	o->any = o->met = 0;
+	o->any = o->met = o->awaits = 0;
 	memset(&o->last, 0, sizeof(o->last));
 	o->asked = ASKED_NO;
 	o->settling = SETTLE_NO;

@@ -60,6 +60,8 @@ struct observed {
 		ASKED_THERE		/* was passed on, and is to be seen
 					 * within ... */
 	}		 asked;
+	int		 awaits;	/* its supervisor is to come, and to
+					 * start it */
 	struct event	 late_ev;
 	struct event	 look_ev;	/* out of sight: look again */
 	enum {
@@ -80,11 +82,23 @@ void		 service_observed(struct instance *, const struct sighting *);
 /* For the backends: their drain and sweep. */
 void		 observe_drain(struct instance *);
 void		 observe_sweep(struct instance *);
+
+/* --- orphan.c: its process, past its supervisor ------------------------- */
+
+/* 1 the process that is recorded still is that process.  Of one that is not
+ * known by its pid (rcctl) there is only the supervisor's word. */
+int		 observe_isthere(const struct instance *);
+/* Its supervisor does not know the process, which lives all the same: end
+ * it. */
+#define ORPHAN_MS	10000	/* from TERM to KILL */
+void		 observe_orphan(struct instance *);
 /*
  * Signal its process, past a supervisor that is no longer there.  0 sent,
  * or -1: it has gone, or is not what it was said to be.
  */
 int		 observe_kill(struct instance *, int);
+
+/* --- observe.c, again --------------------------------------------------- */
 
 /* For instance.c: before it is under a foreign supervisor, 0 or -1 ENOMEM;
  * and when it no longer is, harmless if it never was. */
@@ -98,5 +112,11 @@ const struct sighting *observe_last(const struct instance *);
 void		 observe_asked(struct instance *);
 /* The start was answered, or is no longer wanted. */
 void		 observe_answered(struct instance *);
+/* 1 it is down only because its supervisor is not there. */
+int		 observe_awaits(const struct instance *);
+/* ... which is to start it no longer: 1 it was. */
+int		 observe_unawait(struct instance *);
+/* For the backends: it has come. */
+void		 observe_arrived(struct instance *);
 
 #endif

@@ -51,6 +51,7 @@ static const char *const reason_texts[] = {
 	[REASON_VERDICT]	= "verdict of an update open",
 	[REASON_VERIFY]		= "once its release is verified",
 	[REASON_DELAY]		= "waits after a death",
+	[REASON_AWAITS]		= "waits for its supervisor",
 	[REASON_LEFTOVERS]	= "what it left behind is killed",
 	[REASON_TAKEN]		= "name of another service",
 	[REASON_NOSTART]	= "cannot be started, see the log",
@@ -164,6 +165,8 @@ plan_decide(const struct facts *f, enum plan_reason *reason)
 		*reason = REASON_NOTHERE;
 	else if (f->waiting)
 		*reason = REASON_DELAY;
+	else if (f->awaits)
+		*reason = REASON_AWAITS;
 	else {
 		/* It is started once they are gone. */
 		if (f->leftovers)

@@ -66,6 +66,7 @@ enum plan_reason {
 	REASON_VERDICT,		/* an update's verdict is open */
 	REASON_VERIFY,		/* its release is looked at before */
 	REASON_DELAY,
+	REASON_AWAITS,		/* its supervisor does not run yet */
 	REASON_LEFTOVERS,	/* its leader is gone, the rest is killed */
 	REASON_TAKEN,		/* another has its name */
 	REASON_NOSTART,
@@ -94,6 +95,7 @@ struct facts {
 	int	 release;	/* there is one */
 	int	 startable;	/* by whoever reconciles */
 	int	 open;		/* its agent's verdict is */
+	int	 awaits;	/* its supervisor, which starts it */
 };
 /* What to do, and why not more. */
 enum plan_action plan_decide(const struct facts *, enum plan_reason *);

@@ -24,7 +24,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "expand.h"
 #include "launch.h"
 #include "log.h"
 #include "remains.h"
@@ -32,14 +31,11 @@
 #include "s6record.h"
 #include "util.h"
 
-#include "compat/beneath.h"
-
 #define POLL_MIN	5	/* ms, between looks for a supervisor */
 #define POLL_MAX	100	/* ms */
 #define POLL_END	5000	/* ms; it takes 1 or 2, a second where the
 				 * machine has other things to do */
 #define KILL_EXTRA	3000	/* ms beyond the grace: s6 has not killed it */
-#define LOGDIR_MODE	0750
 
 static void	 poll_begin(struct s6 *);
 
@@ -52,113 +48,6 @@ timer(struct event *ev, uint32_t ms)
 }
 
 /* --- the slot ---------------------------------------------------------- */
-
-/*
- * The directory for s6-log, for its user, where only root could make it.
- * Below a directory of somebody else's, or through a link, it is left to
- * the logger, which is nobody else either.
- */
-static void
-make_logdir(const char *path, const struct identity *id)
-{
-	const char	*base = strrchr(path, '/') + 1;
-	char		 parent[1024];
-	struct stat	 st;
-	int		 root, fd = -1, dir;
-
-	if ((size_t)snprintf(parent, sizeof(parent), "%.*s",
-	    (int)(base - path - 1), path) >= sizeof(parent) ||
-	    (root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
-		return;
-	fd = beneath_open(root, parent[0] != '\0' ? parent + 1 : ".",
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	close(root);
-	if (fd == -1)
-		return;
-	if (fstat(fd, &st) == 0 && st.st_uid == 0 &&
-	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
-	    mkdirat(fd, base, 0700) == 0) {
-		dir = openat(fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-		    O_CLOEXEC);
-		if (dir == -1 || fchown(dir, id->uid, id->gid) == -1 ||
-		    fchmod(dir, LOGDIR_MODE) == -1)
-			log_warn("give %s to %s", path, id->name);
-		if (dir != -1)
-			close(dir);
-	}
-	close(fd);
-}
-
-/* Its environment; malloced, or NULL. */
-static char **
-make_environ(struct instance *i, const struct identity *id,
-    const struct expansion *x)
-{
-	char		 name[UPD_INSTANCE_SIZE + 32];
-	const char	*own[3];
-	int		 n = 0;
-
-	snprintf(name, sizeof(name), "UPDATERD_INSTANCE=%s", i->name);
-	own[n++] = name;
-	if (i->conf->health.kind == HEALTH_NOTIFY)
-		own[n++] = "NOTIFY_FD=3";
-	own[n] = NULL;
-	return environ_make(id, &x->environment, own);
-}
-
-/* How the slot is to be.  0, or -1 with text; slot_free() either way. */
-static int
-render(struct instance *i, int dry, struct slot *slot, char *text)
-{
-	const struct service_conf	*conf = i->conf;
-	struct expansion		 x;
-	struct identity			 id;
-	struct slot_conf		 c;
-	char				 base[1024];
-	int				 r = -1;
-
-	memset(slot, 0, sizeof(*slot));
-	memset(&c, 0, sizeof(c));
-	memset(&id, 0, sizeof(id));
-	if (instance_expand(i, &x, text) == -1 || identity_lookup(&id,
-	    conf->user, conf->group, &conf->groups, text) == -1)
-		goto done;
-	snprintf(base, sizeof(base), "%s/current", i->agent->conf->root);
-	c.name = i->name;
-	c.mark = scan_mark();
-	c.base = base;
-	c.directory = x.directory;
-	c.command = &x.command;
-	c.env = make_environ(i, &id, &x);
-	c.id = &id;
-	c.drop = conf->user != NULL;
-	c.umask = conf->umask;
-	c.rlimits = conf->rlimits;
-	c.nrlimits = conf->nrlimits;
-	c.notify = conf->health.kind == HEALTH_NOTIFY;
-	c.stop_signal = conf->stop_signal;
-	c.stop_ms = conf->stop_ms;
-	c.permanent = conf->permanent;
-	c.npermanent = conf->npermanent;
-	c.off = service_isenabled(conf) ? NULL : conf->enabled_env;
-	c.log = x.log;
-	c.log_size = conf->log_size;
-	c.log_keep = conf->log_keep;
-	c.applyuidgid = s6_program("s6-applyuidgid");
-	c.s6log = s6_program("s6-log");
-	if (c.env == NULL || slot_render(&c, slot) == -1)
-		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
-	else {
-		if (x.log != NULL && !dry)
-			make_logdir(x.log, &id);
-		r = 0;
-	}
- done:
-	environ_free(c.env);
-	identity_free(&id);
-	expansion_free(&x);
-	return r;
-}
 
 /* Who may control it, by the configuration of now. */
 static void
@@ -203,7 +92,7 @@ publish(struct s6 *x, int scan, int down, int dry, char *text)
 		snprintf(text, UPD_TEXT_SIZE, "the slot %s is somebody "
 		    "else's by \"static\": give the service another name",
 		    x->i->name);
-	else if (render(x->i, dry, &slot, text) == 0) {
+	else if (s6slot_render(x->i, dry, &slot, text) == 0) {
 		p.name = x->i->name;
 		p.slot = &slot;
 		p.mark = scan_mark();
@@ -355,6 +244,16 @@ waits(struct s6 *x)
 	return x->starting;
 }
 
+/* 1, with text. */
+static int
+await(struct s6 *x, char *text)
+{
+	snprintf(text, UPD_TEXT_SIZE, "waits for s6-svscan, which does not "
+	    "run on %s", x->scan->path);
+	scan_await(x->scan);
+	return 1;
+}
+
 static int
 s6_start(struct instance *i, char *text)
 {
@@ -397,15 +296,14 @@ s6_start(struct instance *i, char *text)
 			poll_begin(x);
 		} else {
 			/* It is started with s6-svscan. */
-			x->starting = slot_setdown(slot, 0) == 0;
-			if (x->starting && service_getenv()->oneshot)
-				ok = 0;
+			ok = slot_setdown(slot, 0);
+			if (ok == 0 && service_getenv()->oneshot)
+				x->starting = 1;
+			else if (ok == 0)
+				ok = await(x, text);
 		}
 	}
-	if (ok == -1 && x->starting)
-		snprintf(text, UPD_TEXT_SIZE, "s6-svscan does not run on %s; "
-		    "it is started with it", x->scan->path);
-	else if (ok == -1 && r != PUBLISHED_FAILED)
+	if (ok == -1 && r != PUBLISHED_FAILED)
 		snprintf(text, UPD_TEXT_SIZE, "cannot use the slot %s: %s",
 		    i->name, strerror(errno));
 	if (ok == -1) {

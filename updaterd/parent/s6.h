@@ -47,6 +47,12 @@ struct s6 {
 /* Look in a moment whether it is supervised, and then at it. */
 void		 s6_poll(struct s6 *);
 
+/* --- s6slot.c ----------------------------------------------------------- */
+
+/* How the slot of it is to be; with 1 nothing is made for it.  0, or -1 with
+ * text; slot_free() either way. */
+int		 s6slot_render(struct instance *, int, struct slot *, char *);
+
 /* --- s6scan.c: one scan directory and all that is in it ---------------- */
 
 struct scan {
@@ -60,6 +66,9 @@ struct scan {
 	struct event	 ev;		/* look at those again */
 	uint32_t	 wait_ms;
 	uint64_t	 end;		/* monotonic ms */
+	struct event	 come_ev;	/* has s6-svscan come? */
+	uint32_t	 come_ms;	/* to the next look */
+	uint64_t	 come_warn;	/* monotonic ms: say that it has not */
 };
 /* That of a service, shared; the owner of static slots is told.  NULL:
  * out of memory. */
@@ -75,6 +84,8 @@ int		 scan_isfixed(const struct scan *, const char *);
 /* That slot of ours in it, which is open.  -1 with errno; EPERM: it is
  * somebody else's, and is to be left alone. */
 int		 scan_slot(const struct scan *, int, const char *);
+/* A service in it waits for s6-svscan: observe_arrived() follows. */
+void		 scan_await(struct scan *);
 /* Give the rights on static slots. */
 void		 scan_grant(struct scan *, int);
 

@@ -18,6 +18,10 @@
 #define GRANT_MIN	50	/* ms, between attempts */
 #define GRANT_MAX	1000	/* ms */
 #define GRANT_END	20000	/* ms; then at the next change */
+#define COME_MIN	20	/* ms, between looks for s6-svscan */
+#define COME_MAX	1000	/* ms */
+#define COME_WARN	60000	/* ms, then it is amiss */
+#define COME_AGAIN	3600000	/* ms, until that is said again */
 
 static TAILQ_HEAD(, scan) scans = TAILQ_HEAD_INITIALIZER(scans);
 
@@ -76,6 +80,71 @@ scan_grant(struct scan *s, int fd)
 	evtimer_add(&s->ev, &tv);
 }
 
+/* --- until s6-svscan comes ---------------------------------------------- */
+
+static void
+come_timer(struct scan *s)
+{
+	struct timeval	 tv = { s->come_ms / 1000,
+			    (s->come_ms % 1000) * 1000 };
+
+	evtimer_add(&s->come_ev, &tv);
+}
+
+static int
+is_alive(const struct scan *s)
+{
+	char	 text[UPD_TEXT_SIZE];
+	int	 fd, alive;
+
+	if ((fd = scandir_open(s->path, 0, text)) == -1)
+		return 0;
+	alive = scandir_isalive(fd);
+	close(fd);
+	return alive;
+}
+
+static void
+come_look(int nofd, short what, void *arg)
+{
+	struct scan	*s = arg;
+	struct s6	*x;
+	int		 n = 0;
+
+	if (is_alive(s)) {
+		log_notice("find s6-svscan on %s", s->path);
+		TAILQ_FOREACH(x, &s->slots, entry)
+			observe_arrived(x->i);
+		return;
+	}
+	TAILQ_FOREACH(x, &s->slots, entry)
+		n += observe_awaits(x->i);
+	if (n == 0)
+		return;
+	if (time_mono_ms() >= s->come_warn) {
+		log_warnx("s6-svscan still does not run on %s, and %d %s: "
+		    "start it", s->path, n, n == 1 ? "service waits for it" :
+		    "services wait for it");
+		s->come_warn = time_mono_ms() + COME_AGAIN;
+	}
+	s->come_ms = s->come_ms * 2 < COME_MAX ? s->come_ms * 2 : COME_MAX;
+	come_timer(s);
+}
+
+void
+scan_await(struct scan *s)
+{
+	if (evtimer_pending(&s->come_ev, NULL))
+		return;
+	log_notice("wait for s6-svscan on %s: it does not run yet, and starts "
+	    "what is wanted up", s->path);
+	s->come_ms = COME_MIN;
+	s->come_warn = time_mono_ms() + COME_WARN;
+	come_timer(s);
+}
+
+/* --- its changes -------------------------------------------------------- */
+
 static void
 changed(void *arg)
 {
@@ -84,6 +153,10 @@ changed(void *arg)
 	char		 text[UPD_TEXT_SIZE];
 	int		 fd;
 
+	if (evtimer_pending(&s->come_ev, NULL)) {
+		s->come_ms = COME_MIN;
+		come_timer(s);
+	}
 	TAILQ_FOREACH(x, &s->slots, entry)
 		if (x->watch == NULL) {
 			s6_watch(x);
@@ -155,6 +228,7 @@ scan_get(const struct service_conf *c, const struct owner *o)
 		}
 		TAILQ_INIT(&s->slots);
 		evtimer_set(&s->ev, grant_timer, s);
+		evtimer_set(&s->come_ev, come_look, s);
 		TAILQ_INSERT_TAIL(&scans, s, entry);
 	}
 	take_fixed(s, c, o);
@@ -168,6 +242,7 @@ scan_put(struct scan *s)
 		return;
 	TAILQ_REMOVE(&scans, s, entry);
 	evtimer_del(&s->ev);
+	evtimer_del(&s->come_ev);
 	dirwatch_del(s->watch);
 	args_free(&s->fixed);
 	free(s->path);

@@ -47,6 +47,7 @@ enum service_event {
 	EV_DELAY,		/* the back-off is over */
 	EV_RUNS,		/* a foreign supervisor has it running */
 	EV_HALT,		/* ... was told by somebody else to stop it */
+	EV_AWAIT,		/* ... is not there, and starts it by then */
 	EV__MAX
 };
 static const char *const event_names[] = {
@@ -59,6 +60,7 @@ static const char *const event_names[] = {
 	[EV_DELAY]	= "delay over",
 	[EV_RUNS]	= "seen running",
 	[EV_HALT]	= "stopped outside",
+	[EV_AWAIT]	= "supervisor away",
 };
 _Static_assert(sizeof(event_names) / sizeof(event_names[0]) == EV__MAX,
     "a name for each event");
@@ -102,6 +104,7 @@ static const struct transition {
 	{ SERVICE_STARTING, EV_PERMANENT, SERVICE_FAILED,   death_parked },
 	{ SERVICE_STARTING, EV_RUNS,	  SERVICE_STARTING, runs },
 	{ SERVICE_STARTING, EV_HALT,	  SERVICE_DOWN,	    halted },
+	{ SERVICE_STARTING, EV_AWAIT,	  SERVICE_DOWN,	    death_known },
 
 	{ SERVICE_UP,	    EV_START,	  SERVICE_UP,	    already_up },
 	{ SERVICE_UP,	    EV_STOP,	  SERVICE_STOPPING, stop },
@@ -295,6 +298,9 @@ drain(struct instance *i)
 static void
 already_down(struct instance *i)
 {
+	/* Its supervisor is not to start it when it comes. */
+	if (observe_unawait(i))
+		i->backend->stop(i);
 	waiters_tell(i, WAIT_STOP, UPD_OK, "");
 	if (i->agent != NULL)
 		agent_settle(i->agent);
@@ -501,6 +507,18 @@ service_halted(struct instance *i, int status)
 	feed(i, EV_HALT);
 }
 
+void
+service_awaits(struct instance *i, const char *text)
+{
+	char	 why[UPD_TEXT_SIZE];
+
+	strlcpy(why, text, sizeof(why));	/* it may be i->why */
+	note_set(&i->why, why);
+	note_set(&i->health.detail, why);
+	ledger_note(i);
+	feed(i, EV_AWAIT);
+}
+
 /* --- what others ask for --------------------------------------------- */
 
 int
@@ -526,7 +544,7 @@ void
 service_stop(struct instance *i, const char *why)
 {
 	/* Why it is down already is worth more. */
-	if (!service_isdown(i))
+	if (!service_isdown(i) || observe_awaits(i))
 		note_set(&i->why, why);
 	feed(i, EV_STOP);
 }

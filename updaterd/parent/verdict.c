@@ -326,9 +326,10 @@ service_start_wanted(struct agent *a)
 	identity_keep();
 	TAILQ_FOREACH_SAFE(i, &a->instances, entry, next) {
 		service_unhold(i);
-		/* Parked ones stay so, and a delay is not cut short. */
+		/* Parked ones stay so, and a delay is not cut short; what
+		 * waits for its supervisor starts with that. */
 		if (!i->in.desired || i->state == SERVICE_FAILED ||
-		    i->state == SERVICE_BACKOFF)
+		    i->state == SERVICE_BACKOFF || observe_awaits(i))
 			continue;
 		if (service_start(i, "wanted up", text) == -1)
 			note_set(&i->why, text);
