@@ -87,7 +87,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/prepare.o \
 		updaterd/parent/probing.o updaterd/parent/prom.o \
 		updaterd/parent/promote.o updaterd/parent/publish.o \
-		updaterd/parent/push.o updaterd/parent/rcctl.o \
+		updaterd/parent/push.o updaterd/parent/quiet.o \
+		updaterd/parent/rcctl.o \
 		updaterd/parent/reap.o \
 		updaterd/parent/receive.o \
 		updaterd/parent/reconcile.o updaterd/parent/record.o \

@@ -45,7 +45,7 @@ see(struct instance *i, int up, enum wanted wanted, pid_t pid, int status)
 }
 
 /* Once more what was last seen. */
-static void
+static void __attribute__((unused))
 see_again(struct instance *i)
 {
 	struct sighting	 s = i->observed->last;
@@ -53,7 +53,7 @@ see_again(struct instance *i)
 	service_observed(i, &s);
 }
 
-static void
+static void __attribute__((unused))
 see_nothing(struct instance *i)
 {
 	struct sighting	 s;
@@ -183,7 +183,7 @@ begin(int recorded)
 }
 
 /* Wanted, started, up and ready. */
-static struct instance *
+static struct instance * __attribute__((unused))
 begin_up(pid_t *pid)
 {
 	struct instance	*i = begin(0);
@@ -221,7 +221,7 @@ after(void **state)
 static int	 verdicts, good;
 static char	 detail[UPD_TEXT_SIZE];		/* in the report */
 
-static void
+static void __attribute__((unused))
 on_verdict(void *arg, int healthy, json_t *report)
 {
 	verdicts++;

@@ -16,6 +16,7 @@
 #include "instance.h"
 #include "launch.h"
 #include "log.h"
+#include "quiet.h"
 #include "util.h"
 
 #define STEADY_MS	60000	/* up for so long: the first death is free */
@@ -64,6 +65,7 @@ death_died(struct instance *i)
 		ms = backoff_delay(&i->fails, up, i->conf->backoff_ms,
 		    i->conf->backmax_ms);
 	}
+	quiet_died(i, ms);
 	i->due = now + ms;
 	i->drained = 0;
 	i->held = service_isclosing() || agent_isopen(i->agent);

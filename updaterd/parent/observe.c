@@ -28,6 +28,7 @@
 #include "launch.h"
 #include "log.h"
 #include "patience.h"
+#include "quiet.h"
 #include "remains.h"
 #include "util.h"
 
@@ -547,6 +548,7 @@ observe_init(struct instance *i)
 	evtimer_set(&o->look_ev, look_timer, i);
 	evtimer_set(&o->settle_ev, settle_timer, i);
 	i->observed = o;
+	quiet_init(i);
 	return 0;
 }
 
@@ -560,6 +562,7 @@ observe_end(struct instance *i)
 	if (o == NULL)
 		return;
 	remains_forget(i);
+	quiet_end(i);
 	evtimer_del(&o->late_ev);
 	evtimer_del(&o->look_ev);
 	evtimer_del(&o->settle_ev);

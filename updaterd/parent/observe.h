@@ -71,6 +71,10 @@ struct observed {
 	}		 settling;
 	struct event	 settle_ev;
 	uint64_t	 grace_end;	/* of a stop by us, monotonic ms */
+	struct event	 quiet_ev;	/* quiet.c: its deaths are counted */
+	uint32_t	 quiet_ms;
+	uint64_t	 quiet_since;	/* monotonic ms */
+	uint32_t	 unsaid;	/* so many */
 };
 
 /*

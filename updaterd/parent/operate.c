@@ -15,6 +15,7 @@
 
 #include "instance.h"
 #include "log.h"
+#include "quiet.h"
 #include "util.h"
 
 static struct service_env senv;
@@ -279,6 +280,7 @@ service_shutdown(int keep, void (*done)(void *), void *arg)
 	TAILQ_FOREACH(i, &all_instances, all) {
 		i->held = 1;
 		evtimer_del(&i->delay_ev);
+		quiet_end(i);
 		if (keep || i->backend->foreign)
 			health_end(i);
 		else if (!service_isdown(i))

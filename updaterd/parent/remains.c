@@ -21,6 +21,7 @@
 #include "instance.h"
 #include "launch.h"
 #include "log.h"
+#include "quiet.h"
 #include "remains.h"
 #include "util.h"
 
@@ -127,8 +128,9 @@ remains_end(struct instance *i, int sig, uint64_t kill_at,
 	n = procgroup_signal(i->in.pid, uid, sig);
 	if (n <= 0 || (r = calloc(1, sizeof(*r))) == NULL)
 		return;
-	log_notice("end %d more of %s: process group %d", n, i->name,
-	    (int)i->in.pid);
+	if (!quiet_is(i))
+		log_notice("end %d more of %s: process group %d", n, i->name,
+		    (int)i->in.pid);
 	r->i = i;
 	strlcpy(r->name, i->name, sizeof(r->name));
 	r->pgid = i->in.pid;

@@ -24,6 +24,7 @@
 
 #include "instance.h"
 #include "log.h"
+#include "quiet.h"
 #include "util.h"
 
 static const char *const state_names[] = {
@@ -184,7 +185,7 @@ feed(struct instance *i, enum service_event ev)
 		return;
 	}
 	if (t->next != t->state) {
-		log_info("change %s from %s to %s: %s", i->name,
+		quiet_log(i)("change %s from %s to %s: %s", i->name,
 		    state_names[t->state], state_names[t->next],
 		    why[0] != '\0' ? why : event_names[ev]);
 		i->state = t->next;
@@ -414,7 +415,8 @@ service_exited(struct instance *i, int status, const char *text)
 	if (i->in.exit_planned)
 		log_info("stop %s: %s", i->name, i->in.exit_text);
 	else {
-		log_warnx("lose %s: %s", i->name, i->in.exit_text);
+		if (!quiet_counts(i))
+			log_warnx("lose %s: %s", i->name, i->in.exit_text);
 		i->health.healthy = 0;
 		note_set(&i->health.detail, i->in.exit_text);
 	}
@@ -442,7 +444,7 @@ runs(struct instance *i)
 	i->returns = i->drained = i->held = 0;
 	evtimer_del(&i->delay_ev);
 	observe_answered(i);
-	log_info("find %s running: pid %d, release %s", i->name,
+	quiet_log(i)("find %s running: pid %d, release %s", i->name,
 	    (int)i->in.pid, i->in.release);
 	/* The verdict on it, and why, stand; it will be stopped for that. */
 	if (i->verdict != VERDICT_FAILED || i->conf->optional) {
