@@ -28,6 +28,7 @@
 #include "parent.h"
 #include "reap.h"
 #include "reconcile.h"
+#include "scandir.h"
 #include "unitleave.h"
 #include "util.h"
 
@@ -71,7 +72,7 @@ is_busy(void)
 		return 1;
 	if (time_mono_ms() - since > SETTLE_MS)
 		return 0;
-	if (unitleave_isbusy())
+	if (unitleave_isbusy() || slot_isleaving())
 		return 1;
 	TAILQ_FOREACH(i, &all_instances, all) {
 		s = observe_last(i);

@@ -248,6 +248,12 @@ slot_await(const char *name, void (*done)(void *), void *arg)
 }
 
 int
+slot_isleaving(void)
+{
+	return !TAILQ_EMPTY(&withdrawals);
+}
+
+int
 slot_leaves(int scan, const char *name, void (*done)(void *), void *arg)
 {
 	struct withdrawal	*w;
