@@ -356,6 +356,9 @@ output_verify(struct screen *s, const json_t *json)
 		fputc('\n', s->f);
 	} else if (more > 0)
 		fprintf(s->f, "  and %" JSON_INTEGER_FORMAT " more\n", more);
+	/* The release itself cannot be mended: it is what was sealed, or
+	 * not. */
+	fprintf(s->f, "push another release, or the same again with force\n");
 }
 
 void

@@ -68,6 +68,24 @@ signkey_free(struct signkey *k)
 	free(k);
 }
 
+/* 1 a secret key may be in it, 0 with text. */
+static int
+is_private(const char *path, const struct stat *st, const char *data,
+    size_t len, char *text)
+{
+	struct relkey	 pub;
+	const char	*why;
+
+	if (relkey_parse(data, len, &pub, &why) == 0)
+		fail(text, "%.384s is a public key: sign with the secret one "
+		    "that was made with it", path);
+	else if (st->st_mode & 077)
+		fail(text, "%.384s is open to others: chmod 600 it", path);
+	else
+		return 1;
+	return 0;
+}
+
 /* The text of a secret key file, or NULL with text. */
 static char *
 secret_read(const char *path, size_t *len, char *text)
@@ -78,14 +96,19 @@ secret_read(const char *path, size_t *len, char *text)
 
 	if ((fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY |
 	    O_CLOEXEC)) == -1 || fstat(fd, &st) == -1)
-		fail(text, "%.384s: %s", path, strerror(errno));
+		fail(text, "%.384s: %s%s", path, strerror(errno),
+		    errno == ENOENT ? ": name a key, or make one with "
+		    "updatermaster init -k" : "");
 	else if (!S_ISREG(st.st_mode))
 		fail(text, "%.384s: not a regular file", path);
-	else if (st.st_mode & 077)
-		fail(text, "%.384s is open to others: chmod 600 it", path);
 	else if ((data = fd_read(fd, SECRET_MAX, len)) == NULL)
 		fail(text, "%.384s: %s", path, errno == EFBIG ?
 		    "too long for a secret key" : strerror(errno));
+	else if (!is_private(path, &st, data, *len, text)) {
+		explicit_bzero(data, *len);
+		free(data);
+		data = NULL;
+	}
 	if (fd != -1)
 		close(fd);
 	return data;

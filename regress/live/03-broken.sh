@@ -1,5 +1,5 @@
 #!/bin/sh
-# Goal: five kinds of broken release; each time the old one goes on serving
+# Goal: six kinds of broken release; each time the old one goes on serving
 # and the answer tells why, with the service's last words.
 . "${0%/*}/../lib.sh"
 C_AGENT='install { "sh" "install.sh" } user "_updagent" timeout 20s'
@@ -27,6 +27,16 @@ broken exits 409 "exits at once" true
 like "$(body '.detail.error')" 'exit' "the error says that it exited"
 like "$(body '.detail.stderr')" 'key "colour" is missing' \
     "and its last words are there"
+mk_release forks
+cat > "$T/src/forks/bin/agent" <<'S'
+#!/bin/sh
+sleep 300 &
+S
+tar -C "$T/src/forks" -czf "$T/forks.tgz" .
+digest "$T/forks.tgz" > "$T/forks.sha256"
+broken forks 409 "goes into the background" true
+like "$(body '.detail.error')" 'exited 0 .*must stay in the foreground' \
+    "the error says what to do"
 broken errs 409 "answers 500" true
 like "$(body '.detail | tostring')" '500' "the probe's answer is named"
 like "$(body '.detail.stderr')" 'cannot open database' "with the output"

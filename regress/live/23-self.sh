@@ -35,6 +35,11 @@ printf '#!/bin/sh\n[ "$1" = -V ] && exec echo updaterd 9\necho "conf:7: no" >&2\
 mk_self picky "$T/picky.in"
 is "$(push_self picky)" 500 "-n does not like the live configuration"
 like "$(body .detail.stderr)" 'conf:7: no' "what it says is passed on"
+printf '#!/bin/sh\necho hello\n' > "$T/hello.in"
+mk_self hello "$T/hello.in"
+is "$(push_self hello)" 500 "a program that is no updaterd"
+like "$(body .detail.error)" 'sbin/updaterd of the release is no updaterd' \
+    "and that is said"
 cp "$UPDATERD" "$T/arch.in"
 printf '\377\377' | dd of="$T/arch.in" bs=1 seek=18 conv=notrunc 2>/dev/null
 mk_self arch "$T/arch.in"
@@ -43,6 +48,19 @@ is "$(push_self b -F dry_run=true)" 200 "a dry run"
 is "$(body .status)" dry_run "says so"
 is "$(status 'has("self")') $(status '.self.id') $(status .pid)" \
     "true null $main" "all that changed nothing"
+
+for f in crt key; do
+	cp "$T/certs/updater.$f" "$T/updater.$f"
+	cp "$T/certs/server-only.$f" "$T/certs/updater.$f"
+done
+t "a certificate for servers only" ctl reload
+is "$(push_self b)" 500 "with which we could not ask ourselves"
+like "$(body .detail.error)" 'be fit for a server and for a client' "and why"
+is "$(status '.self.id') $(status .pid)" "null $main" "nothing has changed"
+for f in crt key; do
+	cp "$T/updater.$f" "$T/certs/updater.$f"
+done
+t "the right one again" ctl reload
 
 # --- there and back, under the eyes of a client
 loop_client() {

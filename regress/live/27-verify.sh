@@ -62,6 +62,8 @@ extra odd\x1bname" "all of it is named"
 is "$(v '.totals | to_entries | map(.key + "=" + (.value | tostring)) |
     join(" ")')" "changed=5 missing=2 extra=1 mode=2 owner=1 unreadable=2" \
     "and counted"
+like "$(ctl verify default "$id1" | tail -n 1)" '^push .*again with force$' \
+    "and what to do"
 like "$(ctl verify default "$id1")" 'lib/deep/d: mode is 0666, should be 0644' \
     "for a person, too"
 is "$(verify)" 0 "the other one is whole"

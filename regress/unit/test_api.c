@@ -162,7 +162,7 @@ options(void **state)
 
 	memset(&o, 0, sizeof(o));
 	snprintf(s, sizeof(s), "sha=a.b-c_1&sha256=%s&force=1&dry_run=true&"
-	    "downgrade=false&confirm=", hex);
+	    "downgrade=false&confirm=0", hex);
 	assert_int_equal(option_query(&o, s, why, sizeof(why)), UPD_OK);
 	assert_string_equal(o.sha, "a.b-c_1");
 	assert_string_equal(o.sha256, "0123456789abcdefabcdef0123456789"
@@ -228,7 +228,8 @@ bad_options(void **state)
 		"sha=a%20b", "sha=%00", "sha=%", "sha=%2",
 		"sha256=12", "sha256=x123456789abcdefabcdef0123456789"
 		    "0123456789abcdef0123456789abcdef",
-		"confirm=86401", "confirm=-1", "confirm=1s", "confirm=0x1",
+		"confirm=86401", "confirm=-1", "confirm=", "confirm=1s",
+		"confirm=0x1", "dry_run=", "dry_run",
 		"confirm=4294967297", "confirm=true", "confirm=%201",
 		"force=yes", "force=TRUE", "dry_run=2", "sha=a&sha=",
 		"=x", "sha", "sha=a&x=y", "force=true&force=true",

@@ -1,6 +1,8 @@
 /*
  * Options of an update: one table of names and setters.  An empty value
- * counts as not given (curl -F "sha=" from a script), but only once.
+ * counts as not given (curl -F "sha=" from a script), but only once; and not
+ * where an update would go further than was meant: a variable that a script
+ * has not set must not make a dry run, or a trial, the real thing.
  */
 #include <stdio.h>
 #include <string.h>
@@ -74,16 +76,17 @@ static const struct {
 	const char	*name;
 	int		(*set)(struct options *, uint32_t, const char *);
 	uint32_t	 arg;		/* UPDF_, or a limit */
+	int		 filled;	/* must not be empty */
 	const char	*form;		/* what it has to look like */
 } table[] = {
-	{ "sha",	set_sha,	0,
+	{ "sha",	set_sha,	0,	0,
 	    "1 to 128 of 0-9 A-Z a-z . _ -" },
-	{ "sha256",	set_sha256,	0,		"64 hex digits" },
-	{ "force",	set_flag,	UPDF_FORCE,	"true or false" },
-	{ "dry_run",	set_flag,	UPDF_DRY_RUN,	"true or false" },
-	{ "downgrade",	set_flag,	UPDF_DOWNGRADE,	"true or false" },
-	{ "confirm_self", set_confirm_self, 0,		"true" },
-	{ "confirm",	set_confirm,	CONFIRM_MAX,
+	{ "sha256",	set_sha256,	0,	0,	"64 hex digits" },
+	{ "force",	set_flag,	UPDF_FORCE, 0,	"true or false" },
+	{ "dry_run",	set_flag,	UPDF_DRY_RUN, 1, "true or false" },
+	{ "downgrade",	set_flag,	UPDF_DOWNGRADE, 0, "true or false" },
+	{ "confirm_self", set_confirm_self, 0,	0,	"true" },
+	{ "confirm",	set_confirm,	CONFIRM_MAX, 1,
 	    "0 to 86400 seconds" }
 };
 
@@ -105,9 +108,9 @@ option_set(struct options *o, const char *name, const char *value, char *why,
 		return UPD_EBADREQ;
 	}
 	o->seen |= 1U << i;
-	if (value[0] == '\0')
+	if (value[0] == '\0' && !table[i].filled)
 		return UPD_OK;
-	if (table[i].set(o, table[i].arg, value) == -1) {
+	if (value[0] == '\0' || table[i].set(o, table[i].arg, value) == -1) {
 		snprintf(why, size, "option \"%s\" has to be %s", name,
 		    table[i].form);
 		return UPD_EBADREQ;

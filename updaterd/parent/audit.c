@@ -131,7 +131,8 @@ begin(struct agent *a, const char *id, const struct msg_unpack_start *m,
 
 	if ((manifest = release_manifest(a->store, id)) == -1) {
 		snprintf(text, UPD_TEXT_SIZE, "the manifest of release %s "
-		    "cannot be read: %s", id, strerror(errno));
+		    "cannot be read: %s; push another release, or the same "
+		    "again with force", id, strerror(errno));
 		return -1;
 	}
 	if ((dir = release_open(a->store, id)) == -1) {

@@ -7,6 +7,7 @@
  */
 #include <sys/types.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -29,7 +30,10 @@ pidfile_set(struct instance *i, pid_t pid)
 	rootfd = i->agent->store->rootfd;
 	snprintf(name, sizeof(name), "%s.pid", i->name);
 	/* Gone first, so that nobody takes an old one. */
-	(void)unlinkat(rootfd, name, 0);
+	if (unlinkat(rootfd, name, 0) == -1 && errno != ENOENT) {
+		log_warn("remove %s/%s", i->agent->store->root, name);
+		return;
+	}
 	if (pid == 0)
 		return;
 	n = snprintf(text, sizeof(text), "%d\n", (int)pid);

@@ -405,6 +405,19 @@ service_delayed(int fd, short what, void *arg)
 
 /* --- what a supervisor says ------------------------------------------ */
 
+/* To a push that waits for its verdict, also what to do about it. */
+static void
+note_death(struct instance *i)
+{
+	char	 text[UPD_TEXT_SIZE];
+
+	snprintf(text, sizeof(text), "%s%s", i->in.exit_text,
+	    i->verdict == VERDICT_OPEN && i->in.exit_kind == EXIT_CODE &&
+	    i->in.exit_value == 0 ? "; a service must stay in the foreground" :
+	    "");
+	note_set(&i->health.detail, text);
+}
+
 void
 service_exited(struct instance *i, int status, const char *text)
 {
@@ -418,7 +431,7 @@ service_exited(struct instance *i, int status, const char *text)
 		if (!quiet_counts(i))
 			log_warnx("lose %s: %s", i->name, i->in.exit_text);
 		i->health.healthy = 0;
-		note_set(&i->health.detail, i->in.exit_text);
+		note_death(i);
 	}
 	feed(i, death_ispermanent(i) ? EV_PERMANENT : EV_DEATH);
 }

@@ -487,9 +487,15 @@ trial_confirm(struct caller *c, struct agent *a, const char *id)
 	}
 	if (t == NULL || t->j.confirm_at == 0 ||
 	    (id[0] != '\0' && strcmp(id, t->j.to) != 0)) {
-		snprintf(text, sizeof(text), "nothing awaits a confirmation: "
-		    "the release of agent %s is %s", a->conf->name,
-		    a->store->current[0] ? a->store->current : "none");
+		if (t != NULL && t->j.confirm_at != 0)
+			snprintf(text, sizeof(text), "it is not %s that awaits "
+			    "a confirmation, but %s, the release of agent %s",
+			    id, t->j.to, a->conf->name);
+		else
+			snprintf(text, sizeof(text), "nothing awaits a "
+			    "confirmation: the release of agent %s is %s",
+			    a->conf->name, a->store->current[0] ?
+			    a->store->current : "none");
 		caller_error(c, UPD_ENOTFOUND, text);
 		return;
 	}
