@@ -6,43 +6,23 @@
  */
 /* LINK: updaterd/sandbox.o updaterd/profile/statefile.o common/profile.o common/compat/farwatch-linux.o common/compat/sandbox-linux.o common/compat/landlock-linux.o common/compat/seccomp-linux.o common/proto.o common/compat/imsg.o common/util.o common/log.o */
 /* LIBS: -ljansson */
-#include <sys/types.h>
+#include "jail.h"
+
 #include <sys/inotify.h>
-#include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 
 #include "compat/farwatch.h"
 #include "log.h"
 #include "profile.h"
-#include "sandbox.h"
 #include "statefile.h"
 #include "util.h"
 
-#include "lockin-linux.h"
-
 #define TEST_ID		64997	/* a user and group that nobody has */
-#define ODD		3	/* exit code: the sandbox is not as it should */
 #define FSIZE		65536	/* bytes */
 
 #define NEEDED	(LAYER_UID | LAYER_RLIMIT | LAYER_NNP)
@@ -50,7 +30,6 @@
 static char	 top[64];	/* the user's: home, profiles and elsewhere */
 static int	 homefd, seatfd, logfd = -1;
 static int	 topfd = -1;
-static pid_t	 tester;
 
 /* --- going in --------------------------------------------------------- */
 
@@ -84,47 +63,7 @@ options(int dry, struct sandbox_opts *o)
 	o->paths[0] = o->paths[1] = o->paths[2] = "";
 }
 
-/* Wait status of a child that was locked in and ran fn. */
-static int
-locked_in(int dry, int (*fn)(void), uint32_t *missing)
-{
-	struct sandbox_opts	 o;
-	struct msg_ready	 ready;
-	pid_t			 pid;
-	int			 st, null, p[2];
-
-	assert_int_equal(pipe(p), 0);
-	if ((pid = fork()) == 0) {
-		null = open("/dev/null", O_WRONLY);
-		dup2(null, STDERR_FILENO);
-		close(null);
-		close(p[0]);
-		umask(022);
-		json_object_seed(0);
-		options(dry, &o);
-		sandbox_enter(&o, &ready);
-		if (write(p[1], &ready, sizeof(ready)) != sizeof(ready) ||
-		    (ready.layers & NEEDED) != NEEDED ||
-		    (ready.layers & ready.missing) != 0)
-			_exit(ODD);
-		_exit(fn() == 0 ? 0 : 1);
-	}
-	assert_true(pid > 1);
-	close(p[1]);
-	assert_int_equal(waitpid(pid, &st, 0), pid);
-	assert_int_equal(read(p[0], &ready, sizeof(ready)), sizeof(ready));
-	close(p[0]);
-	*missing = ready.missing;
-	return st;
-}
-
 /* --- ways out --------------------------------------------------------- */
-
-static int
-ok(long r)
-{
-	return r == -1 ? -1 : 0;
-}
 
 static int
 reads(int at, const char *path)
@@ -175,44 +114,7 @@ static int out_fifo(void)
 }
 static int out_chmod(void) { return ok(fchmodat(homefd, "link", 0777, 0)); }
 static int out_chown(void) { return ok(fchown(homefd, TEST_ID, TEST_ID)); }
-static int out_fork(void) { return ok(syscall(SYS_clone, SIGCHLD, 0, 0, 0)); }
-static int out_exec(void)
-{
-	char	*argv[] = { "true", NULL };
-
-	return ok(execv("/bin/true", argv));
-}
-static int out_kill(void) { return ok(kill(tester, 0)); }
 static int out_kill_own(void) { return ok(kill(-1, 0)); }
-static int out_ptrace(void) { return ok(ptrace(PTRACE_TRACEME, 0, 0, 0)); }
-static int out_unix(void) { return ok(socket(AF_UNIX, SOCK_STREAM, 0)); }
-static int out_tcp(void) { return ok(socket(AF_INET, SOCK_STREAM, 0)); }
-static int out_udp(void) { return ok(socket(AF_INET, SOCK_DGRAM, 0)); }
-static int out_setuid(void) { return ok(setuid(0)); }
-static int out_userns(void)
-{
-	return ok(syscall(SYS_unshare, 0x10000000 /* CLONE_NEWUSER */));
-}
-static int out_chroot(void) { return ok(chroot("/")); }
-static int out_wx(void)
-{
-	void	*p = mmap(NULL, 4096, PROT_WRITE | PROT_EXEC,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? -1 : 0;
-}
-static int out_uring(void)
-{
-	char	 params[256] = { 0 };
-
-	return ok(syscall(425 /* io_uring_setup */, 1, params));
-}
-static int out_prlimit(void)
-{
-	struct rlimit	 rl = { 1, 1 };
-
-	return ok(prlimit(tester, RLIMIT_NOFILE, &rl, NULL));
-}
 static int out_dry(void)
 {
 	return ok(openat(homefd, "new", O_WRONLY | O_CREAT, 0600));
@@ -233,13 +135,7 @@ static int out_dry_unlink(void)
 static void
 ways_out(void **state)
 {
-	/* by: the layer without which there is no telling, 0: always. */
-	static const struct {
-		const char	*name;
-		int		(*fn)(void);
-		int		 who;
-		uint32_t	 by;
-	} tries[] = {
+	static const struct jail tries[] = {
 		{ "/etc/passwd", out_passwd, BOTH, LAYER_LANDLOCK },
 		{ "/", out_root, BOTH, LAYER_LANDLOCK },
 		{ "another directory of the user's", out_elsewhere, BOTH,
@@ -263,7 +159,7 @@ ways_out(void **state)
 		{ "chown", out_chown, BOTH, LAYER_SECCOMP },
 		{ "fork", out_fork, BOTH, 0 },
 		{ "exec", out_exec, BOTH, LAYER_SECCOMP },
-		{ "kill", out_kill, BOTH, 0 },
+		{ "kill", out_kill_parent, BOTH, 0 },
 		{ "kill all of the user's", out_kill_own, BOTH,
 		    LAYER_SECCOMP },
 		{ "ptrace", out_ptrace, BOTH, LAYER_SECCOMP },
@@ -281,25 +177,15 @@ ways_out(void **state)
 		    LAYER_LANDLOCK },
 		{ "unlink in a dry run", out_dry_unlink, DRY, 0 },
 	};
-	uint32_t	 missing;
-	size_t		 i;
-	int		 who, st, bad = 0;
+	struct sandbox_opts	 o;
+	size_t			 i;
+	int			 who, bad = 0;
 
-	for (who = WORKS; who <= DRY; who <<= 1)
-		for (i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
-			if (!(tries[i].who & who))
-				continue;
-			st = locked_in(who == DRY, tries[i].fn, &missing);
-			if (missing & tries[i].by)
-				continue;
-			if ((WIFSIGNALED(st) && WTERMSIG(st) == SIGSYS) ||
-			    (WIFEXITED(st) && WEXITSTATUS(st) == 1))
-				continue;
-			print_message("# gets through%s: %s (status %#x)\n",
-			    who == DRY ? ", dry" : "", tries[i].name,
-			    (unsigned int)st);
-			bad++;
-		}
+	for (who = WORKS; who <= DRY; who <<= 1) {
+		options(who == DRY, &o);
+		for (i = 0; i < sizeof(tries) / sizeof(tries[0]); i++)
+			bad += jail_escapes(&o, NEEDED, who, &tries[i]);
+	}
 	assert_int_equal(bad, 0);
 }
 
@@ -387,31 +273,23 @@ can_hit_limit(void)
 static void
 still_goes(void **state)
 {
-	static const struct {
-		const char	*name;
-		int		(*fn)(void);
-		int		 who;
-	} works[] = {
-		{ "look", can_look, BOTH }, { "watch", can_watch, BOTH },
-		{ "write", can_write, WORKS }, { "sweep", can_sweep, WORKS },
-		{ "log", can_log, WORKS }, { "limit", can_hit_limit, WORKS }
+	static const struct jail works[] = {
+		{ "look", can_look, BOTH, 0 },
+		{ "watch", can_watch, BOTH, 0 },
+		{ "write", can_write, WORKS, 0 },
+		{ "sweep", can_sweep, WORKS, 0 },
+		{ "log", can_log, WORKS, 0 },
+		{ "limit", can_hit_limit, WORKS, 0 }
 	};
-	uint32_t	 missing;
-	size_t		 i;
-	int		 who, st, bad = 0;
+	struct sandbox_opts	 o;
+	size_t			 i;
+	int			 who, bad = 0;
 
-	for (who = WORKS; who <= DRY; who <<= 1)
-		for (i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
-			if (!(works[i].who & who))
-				continue;
-			st = locked_in(who == DRY, works[i].fn, &missing);
-			if (st == 0)
-				continue;
-			print_message("# cannot%s: %s (status %#x)\n",
-			    who == DRY ? ", dry" : "", works[i].name,
-			    (unsigned int)st);
-			bad++;
-		}
+	for (who = WORKS; who <= DRY; who <<= 1) {
+		options(who == DRY, &o);
+		for (i = 0; i < sizeof(works) / sizeof(works[0]); i++)
+			bad += jail_hinders(&o, NEEDED, who, &works[i]);
+	}
 	assert_int_equal(bad, 0);
 }
 
@@ -436,7 +314,8 @@ start(void **state)
 				    "elsewhere" };
 	size_t			 i;
 
-	tester = getpid();
+	umask(022);
+	json_object_seed(0);
 	strlcpy(top, "/tmp/test_lodge.XXXXXX", sizeof(top));
 	if (mkdtemp(top) == NULL || chown(top, TEST_ID, TEST_ID) == -1)
 		return -1;
@@ -458,15 +337,7 @@ start(void **state)
 static int
 stop(void **state)
 {
-	pid_t	 pid;
-	int	 st;
-
-	if ((pid = fork()) == 0) {
-		execl("/bin/rm", "rm", "-rf", "--", top, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(pid, &st, 0);
-	return st;
+	return jail_remove(top, NULL);
 }
 
 int
