@@ -4,8 +4,6 @@ next push must go in.  Called by inject.sh: inject.py points [part]."""
 import errno
 import mmap
 import os
-import random
-import re
 import shutil
 import struct
 import sys
@@ -13,6 +11,7 @@ import sys
 from kill import TRIAL_S, go_broken, go_fall, go_push, go_rollback, \
     go_trial, go_unconfirmed, other, settled
 from lab import Lab, read
+from tour import Tour
 
 QUIET_S = 0.1
 FILES = "openat,openat2,mkdirat,symlinkat,symlink,mkdir,renameat,rename"
@@ -225,8 +224,7 @@ def run(lab, memory, point, n, out=None):
 
 
 def main():
-    sample = int(sys.argv[1])
-    only = sys.argv[2] if len(sys.argv) > 2 else None
+    tour = Tour("failed")
     lab = Lab()
     if "UPDATERD_NOMEM" in os.environ:
         lab.updaterd = shutil.copy(os.environ["UPDATERD_NOMEM"],
@@ -237,52 +235,33 @@ def main():
         return 1
     for name in ("r1", "r2", "r1"):
         lab.push(name)
-    lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
-    plan, tests, violations, tried = [], 0, 0, 0
     out = lab.t + "/calls"
-    dice = random.Random(int(os.environ.get("SEED", "1")))
-    chosen = [p for p in runs(lab) if not only or re.search(only, str(p))]
-    if sample:
-        chosen = dice.sample(chosen, min(len(chosen), sample // 2))
+    chosen = tour.choose(runs(lab))
+    if tour.sample:
+        chosen = tour.draw(chosen, tour.sample // 2)
         chosen.sort(key=lambda p: p.conf)
     for p in chosen:
         run(lab, memory, p, 0, out)
-        if os.environ.get("VERBOSE"):
-            print(f"# {p}: {len(read(out).splitlines())} points", flush=True)
-        plan += [(p, i) for i in
-                 range(1, len(read(out).splitlines()) + 1, p.step)
-                 if i // p.step % lanes == lane]
-    if sample:
-        plan = dice.sample(plan, min(sample, len(plan)))
-        plan.sort(key=lambda x: x[0].conf)
-    bad, counted = {}, {}
-    for p, n in plan:
+        calls = len(read(out).splitlines())
+        tour.verbose(f"{p}: {calls} points")
+        tour.add(p, calls, p.step)
+    if tour.sample:
+        tour.plan = tour.draw(tour.plan, tour.sample)
+        tour.plan.sort(key=lambda x: x[0].conf)
+    for p, n in tour.plan:
         try:
-            did, status, wrong = run(lab, memory, p, n)
+            did, _, wrong = run(lab, memory, p, n)
         except RuntimeError as e:
-            did, status, wrong = None, None, [str(e)]
-        if did:
-            tried += 1
-            counted[p] = counted.get(p, 0) + 1
-        if os.environ.get("VERBOSE"):
-            print(f"# {p}, at {n}: {did}", flush=True)
+            did, wrong = None, [str(e)]
+        tour.note(p, n, did, wrong)
         if wrong:
-            violations += 1
-            bad[p] = bad.get(p, 0) + 1
-            print(f"# {p}, at {n} ({did}):")
-            for w in wrong[:8]:
-                print("#   " + w[:400], flush=True)
             lab.kill()
             lab.start()
             lab.wait(20, lab.at_rest)
-    for p in dict.fromkeys(p for p, _ in plan):
-        tests += 1
-        print(f"{'not ok' if p in bad else 'ok'} {tests} - {p}: failed at "
-              f"{counted.get(p, 0)} points, {bad.get(p, 0)} violations")
-    print(f"# injected errors: {tried}, violations: {violations}")
-    print(f"1..{tests}")
+    tour.sum_up()
+    tour.end("injected errors")
     lab.stop()
-    return 1 if violations or not tried else 0
+    return 1 if tour.violations or not tour.tried else 0
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@ where it was the parent, and check what must hold.  Called by kill.sh with
 the number of points to try, 0: all of them."""
 import json
 import os
-import random
-import re
 import signal
 import sys
 import threading
 import time
 
 from lab import Lab, read
+from tour import Tour
 
 # What counts in the locked-in processes beside what changes state: there
 # is little else for them to be killed at.
@@ -29,6 +28,9 @@ class Phase:
     def __init__(self, lab, title, who, conf, go, calls=None):
         self.lab, self.title, self.who = lab, title, who
         self.conf, self.go, self.calls = conf, go, calls
+
+    def __str__(self):
+        return f"{self.who}, {self.title}"
 
     def options(self, n, out=None):
         args = ["-t", self.who, "-n", str(n)]
@@ -271,8 +273,7 @@ def run(lab, phase, n, out=None):
 
 def main():
     lab = Lab()
-    sample = int(sys.argv[1])
-    only = sys.argv[2] if len(sys.argv) > 2 else None
+    tour = Tour("killed")
     if lab.start() is not None:
         print("Bail out! the daemon does not start")
         return 1
@@ -281,70 +282,40 @@ def main():
         if status != 200:
             print(f"Bail out! push {name}: {status} {body}")
             return 1
-    lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
-    tried = missed = violations = tests = 0
-    plan = []
-    dice = random.Random(int(os.environ.get("SEED", "1")))
-    chosen = [p for p in phases(lab)
-              if not only or re.search(only, f"{p.who} {p.title}")]
-    if sample:
-        chosen = dice.sample(chosen, min(len(chosen), sample // 2))
+    chosen = tour.choose(phases(lab), lambda p: f"{p.who} {p.title}")
+    if tour.sample:
+        chosen = tour.draw(chosen, tour.sample // 2)
         chosen.sort(key=lambda p: p.conf)
     out = lab.t + "/calls"
     for p in chosen:
         _, status, _, wrong = run(lab, p, 0, out)
-        calls = read(out).decode(errors="replace").splitlines()
-        tests += 1
-        ok = "not ok" if wrong else "ok"
-        print(f"{ok} {tests} - {p.who}, {p.title}: {len(calls)} points, "
-              f"untouched: {status}", flush=True)
-        for w in wrong:
-            print("#   " + w)
-        violations += len(wrong)
+        calls = len(read(out).splitlines())
+        tour.line(not wrong, f"{p}: {calls} points, untouched: {status}")
+        tour.tell(wrong)
+        tour.violations += len(wrong)
         # The next run may take a few more.
-        last = len(calls) + (0 if sample else MORE)
-        plan += [(p, i) for i in range(1, last + 1)
-                 if i % lanes == lane]
-    if sample:
-        plan = dice.sample(plan, min(sample, len(plan)))
-        plan.sort(key=lambda x: x[0].conf)
-    bad = {}
-    counted = {}
-    for p, n in plan:
+        tour.add(p, calls + (0 if tour.sample else MORE))
+    if tour.sample:
+        tour.plan = tour.draw(tour.plan, tour.sample)
+        tour.plan.sort(key=lambda x: x[0].conf)
+    for p, n in tour.plan:
         try:
-            did, status, body, wrong = run(lab, p, n)
+            did, status, _, wrong = run(lab, p, n)
         except RuntimeError as e:
-            did, status, body, wrong = None, None, None, [str(e)]
-        if did:
-            tried += 1
-            counted[p] = counted.get(p, 0) + 1
-        else:
-            missed += 1
+            did, status, wrong = None, None, [str(e)]
+        tour.note(p, n, did, wrong, f", answer {status}")
         if wrong:
-            violations += 1
-            bad[p] = bad.get(p, 0) + 1
-            print(f"# {p.who}, {p.title}, at {n} ({did}), answer {status}:")
-            for w in wrong[:8]:
-                print("#   " + w, flush=True)
             lab.kill()
             lab.start()
             lab.check([lab.name()])
-    for p in dict.fromkeys(p for p, _ in plan):
-        tests += 1
-        print(f"{'not ok' if p in bad else 'ok'} {tests} - {p.who}, "
-              f"{p.title}: killed at {counted.get(p, 0)} points, "
-              f"{bad.get(p, 0)} violations")
-    tests += 1
+    tour.sum_up()
     if not lab.alive():
         lab.start()
-    status, body = lab.push(other(lab), "&force=true")
-    print(f"{'ok' if status == 200 else 'not ok'} {tests} - and a push "
-          f"goes through: {status}")
-    print(f"# kill points tried: {tried}, violations: {violations}, "
-          f"not reached: {missed}")
-    print(f"1..{tests}")
+    status, _ = lab.push(other(lab), "&force=true")
+    tour.line(status == 200, f"and a push goes through: {status}")
+    tour.end("kill points tried", missed=True)
     lab.stop()
-    return 1 if violations or status != 200 else 0
+    return 1 if tour.violations or status != 200 else 0
 
 
 if __name__ == "__main__":

@@ -2,15 +2,13 @@
 in the program before the exec or in the one after it; nobody starts it again.
 Called by selfinject.sh: selfinject.py points [part]."""
 import errno
-import os
-import random
-import re
 import sys
 
 from inject import KINDS, judge
 from lab import read
-from selfkill import go_broken, go_rollback, go_update, other
+from selfkill import begin, go_broken, go_rollback, go_update, other
 from selflab import SelfLab
+from tour import Tour
 
 STEP = 3		# where all are tried: one in so many
 
@@ -91,57 +89,28 @@ def attempt(lab, point, n, out=None):
 
 
 def main():
-    sample = int(sys.argv[1])
-    only = sys.argv[2] if len(sys.argv) > 2 else None
-    dice = random.Random(int(os.environ.get("SEED", "1")))
-    lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
+    tour = Tour("failed")
     lab = SelfLab()
-    if lab.start() is not None:
-        print("Bail out! the daemon does not start")
+    if not begin(lab):
         return 1
-    for name, ask in (("r1", lab.push), ("a", lab.push_self),
-                      ("b", lab.push_self)):
-        if ask(name)[0] != 200 or not lab.come_to_rest():
-            print(f"Bail out! push {name}")
-            return 1
-    chosen = [p for p in runs() if not only or re.search(only, str(p))]
-    if sample:
-        chosen = dice.sample(chosen, min(len(chosen), max(1, sample // 6)))
-    out, plan = lab.t + "/calls", []
-    tests = violations = tried = 0
+    chosen = tour.choose(runs())
+    if tour.sample:
+        chosen = tour.draw(chosen, max(1, tour.sample // 6))
+    out = lab.t + "/calls"
     for p in chosen:
         _, wrong = attempt(lab, p, 0, out)
-        violations += bool(wrong)
+        tour.violations += bool(wrong)
         calls = len(read(out).splitlines())
-        if os.environ.get("VERBOSE"):
-            print(f"# {p}: {calls} points {wrong or ''}", flush=True)
-        step = 1 if sample else STEP
-        plan += [(p, i) for i in range(1, calls + 1, step)
-                 if i // step % lanes == lane]
-    if sample:
-        plan = dice.sample(plan, min(sample // 3, len(plan)))
-    bad, counted = {}, {}
-    for p, n in plan:
-        did, wrong = attempt(lab, p, n)
-        if did:
-            tried += 1
-            counted[p] = counted.get(p, 0) + 1
-        if os.environ.get("VERBOSE"):
-            print(f"# {p}, at {n}: {did}", flush=True)
-        if wrong:
-            violations += 1
-            bad[p] = bad.get(p, 0) + 1
-            print(f"# {p}, at {n} ({did}):")
-            for w in wrong[:8]:
-                print("#   " + w[:400], flush=True)
-    for p in dict.fromkeys(p for p, _ in plan):
-        tests += 1
-        print(f"{'not ok' if p in bad else 'ok'} {tests} - {p}: failed at "
-              f"{counted.get(p, 0)} points, {bad.get(p, 0)} violations")
-    print(f"# injected errors: {tried}, violations: {violations}")
-    print(f"1..{tests}")
+        tour.verbose(f"{p}: {calls} points {wrong or ''}")
+        tour.add(p, calls, 1 if tour.sample else STEP)
+    if tour.sample:
+        tour.plan = tour.draw(tour.plan, tour.sample // 3)
+    for p, n in tour.plan:
+        tour.note(p, n, *attempt(lab, p, n))
+    tour.sum_up()
+    tour.end("injected errors")
     lab.stop()
-    return 1 if violations or not tried else 0
+    return 1 if tour.violations or not tour.tried else 0
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """Kill one process of updaterd at one of its system calls while it updates
 itself, play who starts it again, and check what must hold.  Called by
 selfkill.sh with the number of points to try, 0: all of them; and which."""
-import os
-import random
-import re
 import sys
 
 from lab import read
 from selflab import SelfLab
+from tour import Tour
 
 MORE = 4		# the next run may take a few more calls
 QUIET_S = 0.1		# after the last thing that can be seen
@@ -219,84 +217,58 @@ def run_phase(lab, phase, n, out):
     return did, lab.check_self(allowed, queued, same=not boots)
 
 
-def plan_of(lab, chosen, sample, dice):
-    """The points there are; and whether all is well without a kill."""
-    lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
-    out = lab.t + "/calls"
-    plan, bad = [], 0
-    for k, p in enumerate(chosen):
-        _, wrong = run(lab, p, 0, out)
-        calls = len(read(out).splitlines())
-        print(f"{'not ok' if wrong else 'ok'} {k + 1} - {p}: {calls} points,"
-              " untouched", flush=True)
-        for w in wrong:
-            print("#   " + w[:400])
-        bad += bool(wrong)
-        plan += [(p, i) for i in
-                 range(1, calls + (1 if sample else MORE), p.step)
-                 if i // p.step % lanes == lane]
-    if sample:
-        plan = dice.sample(plan, min(sample, len(plan)))
-    plan.sort(key=lambda x: x[0].mode)
-    return plan, bad
-
-
-def main():
-    sample = int(sys.argv[1])
-    only = sys.argv[2] if len(sys.argv) > 2 else None
-    dice = random.Random(int(os.environ.get("SEED", "1")))
-    lab = SelfLab()
+def begin(lab):
+    """A daemon with both releases of itself, and a service."""
     if lab.start() is not None:
         print("Bail out! the daemon does not start")
-        return 1
+        return False
     for name, ask in (("r1", lab.push), ("a", lab.push_self),
                       ("b", lab.push_self)):
         status = ask(name)[0]
         if status != 200 or not lab.come_to_rest():
             print(f"Bail out! push {name}: {status}")
-            return 1
-    chosen = [p for p in phases() if not only or re.search(only, str(p))]
-    if sample:
-        chosen = chosen[:1] + \
-            dice.sample(chosen[1:], min(len(chosen) - 1, sample // 6))
+            return False
+    return True
+
+
+def explore(lab, tour):
+    """The points there are; and whether all is well without a kill."""
+    chosen = tour.choose(phases())
+    if tour.sample:
+        chosen = chosen[:1] + tour.draw(chosen[1:], tour.sample // 6)
         chosen.sort(key=lambda p: p.mode)
-    plan, violations = plan_of(lab, chosen, sample // 3, dice)
-    tests = len(chosen)
-    tried = missed = 0
-    bad, counted = {}, {}
-    for p, n in plan:
-        did, wrong = run(lab, p, n)
-        if did:
-            tried += 1
-            counted[p] = counted.get(p, 0) + 1
-        else:
-            missed += 1
-        if os.environ.get("VERBOSE"):
-            print(f"# {p}, at {n}: {did}", flush=True)
-        if wrong:
-            violations += 1
-            bad[p] = bad.get(p, 0) + 1
-            print(f"# {p}, at {n} ({did}):")
-            for w in wrong[:8]:
-                print("#   " + w[:400], flush=True)
-    for p in dict.fromkeys(p for p, _ in plan):
-        tests += 1
-        print(f"{'not ok' if p in bad else 'ok'} {tests} - {p}: killed at "
-              f"{counted.get(p, 0)} points, {bad.get(p, 0)} violations")
+    out = lab.t + "/calls"
+    for p in chosen:
+        _, wrong = run(lab, p, 0, out)
+        calls = len(read(out).splitlines())
+        tour.line(not wrong, f"{p}: {calls} points, untouched")
+        tour.tell(wrong)
+        tour.violations += bool(wrong)
+        tour.add(p, calls + (0 if tour.sample else MORE), p.step)
+    if tour.sample:
+        tour.plan = tour.draw(tour.plan, tour.sample // 3)
+    tour.plan.sort(key=lambda x: x[0].mode)
+
+
+def main():
+    lab = SelfLab()
+    tour = Tour("killed")
+    if not begin(lab):
+        return 1
+    explore(lab, tour)
+    for p, n in tour.plan:
+        tour.note(p, n, *run(lab, p, n))
+    tour.sum_up()
     lab.come_to_rest()
     lab.agent = lab.services()[0]
-    tests += 1
     new = other(lab)
     status, rid = lab.push_self(new)
     wrong = lab.check_self([new], rid)
     ok = status == 200 and not wrong
-    print(f"{'ok' if ok else 'not ok'} {tests} - and an update goes "
-          f"through: {status} {wrong or ''}")
-    print(f"# kill points tried: {tried}, violations: {violations}, "
-          f"not reached: {missed}")
-    print(f"1..{tests}")
+    tour.line(ok, f"and an update goes through: {status} {wrong or ''}")
+    tour.end("kill points tried", missed=True)
     lab.stop()
-    return 0 if ok and violations == 0 else 1
+    return 0 if ok and tour.violations == 0 else 1
 
 
 if __name__ == "__main__":

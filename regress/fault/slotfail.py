@@ -3,15 +3,16 @@ and makes a slot; then the log must say so, all others stay as they were, and
 the next pass must put it right.  Called by slotfail.sh: points [phase]."""
 import errno
 import os
-import random
 import re
 import sys
 
 from lab import read
 from slotlab import SlotLab
-from slots import Phase, Run, base, begin, go_new, go_once, go_rotate, \
-    stopped, wiped
+from slots import Phase, Run, base, begin, choose, draw, go_new, go_once, \
+    go_rotate, stopped, visit, wiped
+from tour import Tour
 
+FEW = 4			# of a sample: a point takes seconds
 CALM_S = 4		# seconds for what it does about it by itself
 FILES = "openat,openat2,mkdirat,mkdir,renameat,rename"
 SYNC = "fsync,fdatasync"
@@ -122,55 +123,23 @@ class Failure(Run):
 
 def main():
     lab = SlotLab()
-    sample = int(sys.argv[1])
-    only = sys.argv[2] if len(sys.argv) > 2 else None
-    lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
+    tour = Tour("failed")
     if not begin(lab):
         return 1
-    dice = random.Random(int(os.environ.get("SEED", "1")))
-    chosen = [p for p in faults()
-              if not only or re.search(only, f"{p.who} {p.title}")]
-    if sample:		# a point takes seconds
-        sample = max(1, sample // 4)
-        chosen = dice.sample(chosen, min(len(chosen), max(1, sample // 3)))
-    plan, tests, violations = [], 0, 0
+    chosen = choose(tour, faults(), FEW)
     out = lab.t + "/calls"
     for p in chosen:
         r = Failure(lab, p, 0, out).go()
-        violations += len(r.wrong)
+        tour.violations += len(r.wrong)
         for w in r.wrong:
-            print(f"# {p.who}, {p.title}, untouched: {w[:180]}", flush=True)
-        plan += [(p, i) for i in range(1, len(read(out).splitlines()) + 1)
-                 if i % lanes == lane]
-    if sample:
-        plan = dice.sample(plan, min(sample, len(plan)))
-        plan.sort(key=lambda x: chosen.index(x[0]))
-    bad, counted = {}, {}
-    for p, n in plan:
-        r = Failure(lab, p, n)
-        try:
-            r.go()
-        except RuntimeError as e:
-            r.wrong.append(str(e))
-        if r.did:
-            counted[p] = counted.get(p, 0) + 1
-        if r.wrong:
-            violations += 1
-            bad[p] = bad.get(p, 0) + 1
-            print(f"# {p.who}, {p.title}, at {n} ({r.did}):")
-            for w in r.wrong[:8]:
-                print("#   " + w[:400], flush=True)
-    for p in dict.fromkeys(p for p, _ in plan):
-        tests += 1
-        print(f"{'not ok' if p in bad else 'ok'} {tests} - {p.who}, "
-              f"{p.title}: failed at {counted.get(p, 0)} points, "
-              f"{bad.get(p, 0)} violations")
-    print(f"# injected errors: {sum(counted.values())}, violations: "
-          f"{violations}")
-    print(f"1..{tests}")
+            print(f"# {p}, untouched: {w[:180]}", flush=True)
+        tour.add(p, len(read(out).splitlines()))
+    draw(tour, chosen, FEW)
+    visit(tour, lab, Failure)
+    tour.end("injected errors")
     lab.stop()
     lab.stop_svscan()
-    return 1 if violations or not counted else 0
+    return 1 if tour.violations or not tour.tried else 0
 
 
 if __name__ == "__main__":

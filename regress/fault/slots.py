@@ -2,15 +2,15 @@
 profiles come, change and go; start again; check what must hold.  Called by
 slots.sh with the number of points to try, 0: all of them."""
 import os
-import random
-import re
 import subprocess
 import sys
 
 from lab import read
 from slotlab import LOG_MAX, REST_S, SlotLab, goal, natives
+from tour import Tour
 
 END_S = 12		# seconds for what is done to come to its end
+FEW = 3			# of a sample: a point takes a second
 MORE = 4		# points beyond those of the untouched run
 QUIET_S = 0.1		# after it: the last calls
 EVERY = bool(os.environ.get("FAULT_EVERY"))
@@ -30,6 +30,9 @@ class Phase:
         self.moved = set(moved)	# those that may be started again
         self.then = then	# what comes after: see Run
         self.ref, self.names = {}, {}	# conf -> how it was, untouched
+
+    def __str__(self):
+        return f"{self.who}, {self.title}"
 
     def options(self, n, out=None):
         args = ["-t", self.who, "-n", str(n)]
@@ -367,21 +370,31 @@ class Run:
         return self
 
 
-def plan_of(lab, chosen, sample, lane, lanes):
+def explore(lab, tour):
     """The untouched runs: how many points each has."""
-    plan, tests, bad, out = [], 0, 0, lab.t + "/calls"
+    chosen = choose(tour, phases(), FEW)
+    out = lab.t + "/calls"
     for p in chosen:
         r = Run(lab, p, 0, out).go()
-        calls = read(out).splitlines()
-        tests += 1
-        print(f"{'not ok' if r.wrong else 'ok'} {tests} - {p.who}, "
-              f"{p.title}: {len(calls)} points, untouched", flush=True)
-        for w in r.wrong:
-            print("#   " + w[:180], flush=True)
-        bad += len(r.wrong)
-        last = len(calls) + (0 if sample else MORE)
-        plan += [(p, i) for i in range(1, last + 1) if i % lanes == lane]
-    return plan, tests, bad
+        calls = len(read(out).splitlines())
+        tour.line(not r.wrong, f"{p}: {calls} points, untouched")
+        tour.tell(r.wrong)
+        tour.violations += len(r.wrong)
+        tour.add(p, calls + (0 if tour.sample else MORE))
+    draw(tour, chosen, FEW)
+
+
+def choose(tour, kinds, few):
+    """A point takes seconds: of a sample it is one in so few."""
+    chosen = tour.choose(kinds, lambda p: f"{p.who} {p.title}")
+    return tour.draw(chosen, max(1, tour.sample // few // 3)) \
+        if tour.sample else chosen
+
+
+def draw(tour, chosen, few):
+    if tour.sample:
+        tour.plan = tour.draw(tour.plan, max(1, tour.sample // few))
+        tour.plan.sort(key=lambda x: chosen.index(x[0]))
 
 
 def begin(lab):
@@ -396,51 +409,29 @@ def begin(lab):
     return False
 
 
-def main():
-    lab = SlotLab()
-    sample = int(sys.argv[1])
-    only = sys.argv[2] if len(sys.argv) > 2 else None
-    lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
-    if not begin(lab):
-        return 1
-    dice = random.Random(int(os.environ.get("SEED", "1")))
-    chosen = [p for p in phases()
-              if not only or re.search(only, f"{p.who} {p.title}")]
-    if sample:		# a point takes a second, a phase two
-        sample = max(1, sample // 3)
-        chosen = dice.sample(chosen, min(len(chosen), max(1, sample // 3)))
-    plan, tests, violations = plan_of(lab, chosen, sample, lane, lanes)
-    if sample:
-        plan = dice.sample(plan, min(sample, len(plan)))
-        plan.sort(key=lambda x: chosen.index(x[0]))
-    bad, counted, missed = {}, {}, 0
-    for p, n in plan:
-        r = Run(lab, p, n)
+def visit(tour, lab, one):
+    """Each point of the plan, by a Run of that class."""
+    for p, n in tour.plan:
+        r = one(lab, p, n)
         try:
             r.go()
         except RuntimeError as e:
             r.wrong.append(str(e))
-        if r.did:
-            counted[p] = counted.get(p, 0) + 1
-        else:
-            missed += 1
-        if r.wrong:
-            violations += 1
-            bad[p] = bad.get(p, 0) + 1
-            print(f"# {p.who}, {p.title}, at {n} ({r.did}):")
-            for w in r.wrong[:8]:
-                print("#   " + w[:180], flush=True)
-    for p in dict.fromkeys(p for p, _ in plan):
-        tests += 1
-        print(f"{'not ok' if p in bad else 'ok'} {tests} - {p.who}, "
-              f"{p.title}: killed at {counted.get(p, 0)} points, "
-              f"{bad.get(p, 0)} violations")
-    print(f"# kill points tried: {sum(counted.values())}, violations: "
-          f"{violations}, not reached: {missed}")
-    print(f"1..{tests}")
+        tour.note(p, n, r.did, r.wrong)
+    tour.sum_up()
+
+
+def main():
+    lab = SlotLab()
+    tour = Tour("killed")
+    if not begin(lab):
+        return 1
+    explore(lab, tour)
+    visit(tour, lab, Run)
+    tour.end("kill points tried", missed=True)
     lab.stop()
     lab.stop_svscan()
-    return 1 if violations else 0
+    return 1 if tour.violations else 0
 
 
 if __name__ == "__main__":
