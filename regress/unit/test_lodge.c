@@ -97,7 +97,7 @@ static int out_fetch(void)
 static int out_unlink(void) { return ok(unlinkat(topfd, "elsewhere/f", 0)); }
 static int out_rmdir(void)
 {
-	return ok(unlinkat(seatfd, "empty", AT_REMOVEDIR));
+	return ok(unlinkat(homefd, "empty", AT_REMOVEDIR));
 }
 static int out_mkdir(void) { return ok(mkdirat(homefd, "d", 0700)); }
 static int out_symlink(void)
@@ -150,7 +150,7 @@ ways_out(void **state)
 		{ "rename to elsewhere", out_rename, BOTH, LAYER_LANDLOCK },
 		{ "rename from elsewhere", out_fetch, BOTH, LAYER_LANDLOCK },
 		{ "unlink elsewhere", out_unlink, BOTH, LAYER_LANDLOCK },
-		{ "rmdir", out_rmdir, BOTH, LAYER_LANDLOCK },
+		{ "rmdir", out_rmdir, BOTH, LAYER_SECCOMP },
 		{ "mkdir", out_mkdir, BOTH, LAYER_SECCOMP },
 		{ "symlink", out_symlink, BOTH, LAYER_SECCOMP },
 		{ "link", out_link, BOTH, LAYER_SECCOMP },
@@ -309,8 +309,8 @@ make(const char *name, const char *data)
 static int
 start(void **state)
 {
-	static const char *const dirs[] = { "home", "profiles",
-				    "profiles/a", "profiles/empty",
+	static const char *const dirs[] = { "home", "home/empty",
+				    "profiles", "profiles/a", "profiles/empty",
 				    "elsewhere" };
 	size_t			 i;
 
