@@ -154,7 +154,7 @@ before(void **state)
 static void
 order(void **state)
 {
-	unitrecord_write("a", "a.service", 1);
+	unitrecord_write("a", "a.service", 1, 0);
 	assert_int_equal(unitleave_has("a"), 1);
 	assert_int_equal(unitleave_withdraw("a"), 1);
 	assert_int_equal(unitleave_has("a"), 0);
@@ -179,9 +179,30 @@ order(void **state)
 }
 
 static void
+told_to_stop(void **state)
+{
+	struct unitrecord	 r;
+
+	unitrecord_write("a", "a.service", 1, 1);
+	assert_int_equal(unitrecord_read("a", &r), 1);
+	assert_string_equal(r.unit, "a.service");
+	assert_string_equal(r.instance, "a");
+	assert_int_equal(r.installed, 1);
+	assert_int_equal(r.told, 1);
+	unitrecord_write("a", "a.service", 0, 0);
+	assert_int_equal(unitrecord_read("a", &r), 1);
+	assert_int_equal(r.installed, 0);
+	assert_int_equal(r.told, 0);
+	unitrecord_leave("a", &r);
+	unitrecord_left("a.service");
+	assert_int_equal(unitrecord_read("a", &r), 0);
+	nothing();
+}
+
+static void
 theirs(void **state)
 {
-	unitrecord_write("a", "a.service", 0);
+	unitrecord_write("a", "a.service", 0, 0);
 	unitleave_withdraw("a");
 	answer(STOP("a.service"), 1, "Unit a.service not loaded.");
 	look("a.service", "failed");
@@ -194,8 +215,8 @@ theirs(void **state)
 static void
 shared(void **state)
 {
-	unitrecord_write("a", "t@a.service", 1);
-	unitrecord_write("b", "t@b.service", 1);
+	unitrecord_write("a", "t@a.service", 1, 0);
+	unitrecord_write("b", "t@b.service", 1, 0);
 	unitleave_withdraw("a");
 	answer(STOP("t@a.service"), 0, "");
 	look("t@a.service", "inactive");
@@ -215,14 +236,14 @@ shared(void **state)
 static void
 swapped(void **state)
 {
-	unitrecord_write("a", "x.service", 0);
-	unitrecord_write("b", "y.service", 0);
+	unitrecord_write("a", "x.service", 0, 0);
+	unitrecord_write("b", "y.service", 0, 0);
 	assert_int_equal(unitleave_withdraw("a"), 1);
-	unitrecord_write("a", "y.service", 0);
+	unitrecord_write("a", "y.service", 0, 0);
 	assert_int_equal(unitleave_retake("y.service"), RETAKEN_NOT);
 	assert_int_equal(unitleave_withdraw("b"), 1);
 	assert_string_equal(names(".units-leaving"), "x.service");
-	unitrecord_write("b", "x.service", 0);
+	unitrecord_write("b", "x.service", 0, 0);
 	assert_int_equal(unitleave_retake("x.service"), RETAKEN_WHOLE);
 	turn();
 	assert_int_equal(nrunning, 0);
@@ -237,11 +258,11 @@ swapped(void **state)
 static void
 retaken(void **state)
 {
-	unitrecord_write("a", "a.service", 1);
+	unitrecord_write("a", "a.service", 1, 0);
 	unitleave_withdraw("a");
 	unitleave_await("a", on_told, NULL);
 	turn();
-	unitrecord_write("c", "a.service", 1);
+	unitrecord_write("c", "a.service", 1, 0);
 	assert_int_equal(unitleave_retake("a.service"), RETAKEN_STOPPING);
 	assert_int_equal(told, 1);
 	answer(STOP("a.service"), 0, "");
@@ -292,7 +313,7 @@ resumed_taken(void **state)
 {
 	leaving("a.service", "a.service theirs\n");
 	leaving("b.service", "b.service theirs\nb\n");
-	unitrecord_write("c", "b.service", 0);
+	unitrecord_write("c", "b.service", 0, 0);
 	assert_int_equal(unitleave_withdraw("b"), 0);
 	turn();
 	assert_int_equal(nrunning, 0);
@@ -312,7 +333,7 @@ resumed_taken(void **state)
 static void
 refused(void **state)
 {
-	unitrecord_write("a", "a.service", 1);
+	unitrecord_write("a", "a.service", 1, 0);
 	unitleave_withdraw("a");
 	answer(STOP("a.service"), 1, "Failed to connect to bus");
 	answer("show -- shutdown.target a.service", 1, "Failed");
@@ -343,6 +364,7 @@ main(void)
 {
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test_setup(order, before),
+		cmocka_unit_test_setup(told_to_stop, before),
 		cmocka_unit_test_setup(theirs, before),
 		cmocka_unit_test_setup(shared, before),
 		cmocka_unit_test_setup(swapped, before),

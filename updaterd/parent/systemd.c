@@ -179,6 +179,15 @@ unit_name(const struct instance *i, char *name, char *text)
 	return r;
 }
 
+void
+unit_told(struct unit *u, int told)
+{
+	if (u->told == told)
+		return;
+	u->told = told;
+	unitrecord_write(u->i->name, u->name, u->installed, told);
+}
+
 /* Its unit was on its way out: an end that was asked for comes first. */
 static void
 unit_retake(struct unit *u)
@@ -191,12 +200,13 @@ unit_retake(struct unit *u)
 
 /* From now on it is that one, of which nothing is known yet. */
 static void
-unit_take(struct unit *u, const char *name, int installed)
+unit_take(struct unit *u, const char *name, int installed, int told)
 {
-	u->starting = u->stopping = u->ours = u->seen = u->blind = 0;
+	u->starting = u->stopping = u->seen = u->blind = 0;
 	u->used = 1;		/* who knows */
 	u->pid = 0;
 	u->installed = installed;
+	u->told = u->ours = told;
 	memset(&u->last, 0, sizeof(u->last));
 	strlcpy(u->name, name, sizeof(u->name));
 	u->pin[0] = '\0';
@@ -206,7 +216,7 @@ unit_take(struct unit *u, const char *name, int installed)
 		return;
 	if (unitrecord_pin(u->name, u->pin) == -1)
 		log_warn("write unit to hold %s", u->name);
-	unitrecord_write(u->i->name, u->name, u->installed);
+	unitrecord_write(u->i->name, u->name, u->installed, u->told);
 	unit_retake(u);
 	if (u->pin[0] != '\0')
 		systemctl_ask(&u->hold);
@@ -247,7 +257,8 @@ systemd_attach(struct instance *i)
 		known = 0;
 	}
 	/* What was installed is known to be so until it is taken away. */
-	unit_take(u, name, i->conf->units_install || (known && r.installed));
+	unit_take(u, name, i->conf->units_install || (known && r.installed),
+	    known && r.told);
 	unitlook_now(u);
 	return ATTACH_LATER;
 }
@@ -343,12 +354,12 @@ take_name(struct unit *u, char *text)
 		unit_drop(u);
 		unitlook_end(u);
 		(void)unitleave_withdraw(i->name);
-		unit_take(u, name, installed);
+		unit_take(u, name, installed, 0);
 	} else if (u->installed != installed) {
 		if (!installed && uninstall(u, text) == -1)
 			return -1;
 		u->installed = installed;
-		unitrecord_write(i->name, u->name, installed);
+		unitrecord_write(i->name, u->name, installed, u->told);
 	}
 	return 0;
 }
@@ -395,6 +406,7 @@ systemd_stop(struct instance *i)
 		return;
 	}
 	u->stopping = 1;
+	unit_told(u, 1);
 	systemctl_drop(&u->call[SYSTEMCTL_SHOW]);
 	if (!is_idle(u, SYSTEMCTL_START))
 		systemctl_drop(&u->call[SYSTEMCTL_START]);

@@ -32,6 +32,7 @@ struct unit {
 	uint64_t		 asked;		/* monotonic us, the start */
 	int			 stopping;	/* not seen to be down since */
 	int			 ours;		/* it is down by our wish */
+	int			 told;		/* to stop; as is on record */
 	int			 used;		/* started since its counters
 						 * were reset */
 	int			 installed;	/* its file is of a release */
@@ -57,6 +58,8 @@ TAILQ_HEAD(units, unit);
 
 /* systemd.c */
 extern struct units	 all_units;
+/* Write down whether it is told to stop. */
+void		 unit_told(struct unit *, int);
 
 /* unitlook.c */
 void		 unitlook_init(struct unit *);

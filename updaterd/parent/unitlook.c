@@ -413,6 +413,7 @@ tell_up(struct unit *u, const struct unitstate *st)
 		return;
 	}
 	u->starting = u->ours = 0;
+	unit_told(u, 0);
 	u->used = 1;
 	sighting_init(&s, WANTED_UP, wall(u, st->begun));
 	s.up = 1;

@@ -1,10 +1,11 @@
 /*
  * Below <run>/.units/ a file for each instance that systemd runs, named as
- * the instance, with the unit's name, whether its file is a release's, and
- * the instance's name once more.  The dot keeps it apart from the
- * directories of instances.  It is of this boot, as are the unit files and
- * systemd's knowledge of them, and is written before there is anything to
- * be undone.
+ * the instance, with the unit's name, whether its file is a release's, the
+ * instance's name once more, and whether we have told it to stop: what comes
+ * of that is nobody's wish, even if it comes when we are dead.  The dot keeps
+ * it apart from the directories of instances.  It is of this boot, as are the
+ * unit files and systemd's knowledge of them, and is written before there is
+ * anything to be undone.
  *
  * It goes away by being renamed into <run>/.units-leaving/, as the unit's
  * name: there it stays until nothing of the unit is left (unitleave.c), and
@@ -36,6 +37,7 @@
 #define RECORD_MAX	1024	/* bytes of a record, more than it has */
 #define WORD_INSTALLED	"installed"
 #define WORD_THEIRS	"theirs"
+#define WORD_TOLD	"told to stop"
 #define PIN_PREFIX	"updaterd-watch@"
 #define PIN_SUFFIX	".target"
 #define PIN_FILE	PIN_PREFIX PIN_SUFFIX
@@ -109,13 +111,15 @@ make_records(const char *which)
 }
 
 void
-unitrecord_write(const char *instance, const char *unit, int installed)
+unitrecord_write(const char *instance, const char *unit, int installed,
+    int told)
 {
 	char	 text[RECORD_MAX];
 	int	 dir, n;
 
-	n = snprintf(text, sizeof(text), "%s %s\n%s\n", unit, installed ?
-	    WORD_INSTALLED : WORD_THEIRS, instance);
+	n = snprintf(text, sizeof(text), "%s %s\n%s\n%s", unit, installed ?
+	    WORD_INSTALLED : WORD_THEIRS, instance, told ? WORD_TOLD "\n" :
+	    "");
 	if ((dir = make_records(RECORDS)) == -1 ||
 	    file_write(dir, instance, text, (size_t)n, 0600) == -1)
 		log_warn("remember unit of %s", instance);
@@ -146,6 +150,8 @@ record_read(int dir, const char *name, struct unitrecord *r)
 	    strlcpy(r->instance, line, sizeof(r->instance)) >=
 	    sizeof(r->instance))
 		r->instance[0] = '\0';
+	line = strsep(&rest, "\n");
+	r->told = line != NULL && strcmp(line, WORD_TOLD) == 0;
 	free(data);
 	return ok;
 }

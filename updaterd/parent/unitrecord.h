@@ -16,6 +16,8 @@ struct unitrecord {
 	char	 unit[UNIT_NAME_SIZE];
 	char	 instance[UPD_INSTANCE_SIZE];	/* "" not known */
 	int	 installed;		/* its file is one of a release */
+	int	 told;			/* to stop, by us, and was not seen to
+					 * run since */
 };
 
 /* The name of the target that holds a unit ("" none: too long). */
@@ -24,8 +26,8 @@ void	 unitrecord_pinname(const char *, char *);
  * is none. */
 int	 unitrecord_pin(const char *, char *);
 
-/* An instance has that unit; 1: its file is one of a release. */
-void	 unitrecord_write(const char *, const char *, int);
+/* An instance (the first) has that unit; installed and told as above. */
+void	 unitrecord_write(const char *, const char *, int, int);
 /* What an instance of that name has.  1, or 0: nothing. */
 int	 unitrecord_read(const char *, struct unitrecord *);
 /* The instance has it no longer, and the unit leaves: one step on disk.  1,
