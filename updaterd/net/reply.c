@@ -21,6 +21,7 @@
 
 #define REPLY_TEXT	1024	/* bytes of an error text */
 #define EVENTS_MAX	65536	/* bytes of events waiting for a client */
+#define BUSY_S		2	/* seconds, in an answer of 423 */
 
 static const struct {
 	int		 status;
@@ -80,6 +81,8 @@ add_head(struct conn *c, int status, const char *type, int64_t length,
 	else
 		r |= buf_printf(&c->out, "Content-Length: %lld\r\n",
 		    (long long)length);
+	if (status == 423)
+		r |= buf_printf(&c->out, "Retry-After: %d\r\n", BUSY_S);
 	if (allow != NULL)
 		r |= buf_printf(&c->out, "Allow: %s\r\n", allow);
 	if (c->close)

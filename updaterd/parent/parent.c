@@ -323,6 +323,7 @@ parent_idle(void)
 	startcheck_next();
 	recover_next();
 	trial_next();
+	push_next();
 	reconcile_idle();
 	reload_next();
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <errno.h>
+#include <event.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,17 +17,36 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "reconcile.h"
+#include "reload.h"
 #include "self.h"
 #include "trial.h"
 #include "trust.h"
 #include "update.h"
 #include "util.h"
 
-/* One who came while a failed update was being cleaned up: that takes
- * milliseconds, and whoever was refused may well come back at once. */
+#define WAIT_MS		20000	/* less than net and clients have patience */
+
+/* What is asked for, by OPEN or CTL_UPDATE. */
+struct order {
+	char		 agent[UPD_NAME_SIZE];
+	uint32_t	 flags;		/* UPDF_ */
+	int64_t		 length;	/* -1: not known */
+	char		 sha[UPD_SHA_SIZE];
+	char		 sha256[UPD_HEX_SIZE];
+	int		 input;		/* the archive, or -1: net has it */
+};
+
+/*
+ * One who came at a bad moment: a failed update was being cleaned up, or at
+ * a start, or a reload, services were being brought back.  All of that is
+ * over by itself in a moment, and whoever was refused may well come back at
+ * once; so he waits, but not for long.
+ */
 static struct {
-	struct caller		*caller;	/* NULL: nobody waits */
-	struct msg_update_open	 open;
+	struct caller	*caller;	/* NULL: nobody waits */
+	struct order	 order;
+	struct event	 ev;		/* the end of his patience */
 } waiting;
 
 static int
@@ -51,34 +71,33 @@ unchanged_json(struct update *u)
 	    "probe", agent_body(u->agent));
 }
 
-/* What OPEN and CTL_UPDATE have in common, from admission to workers. */
+/* From admission to workers; the archive is handed over. */
 static void
-update_push(struct caller *c, const char *agent, uint32_t flags,
-    int64_t length, const char *sha, const char *sha256, int input)
+update_push(struct caller *c, const struct order *o)
 {
 	struct agent	*a;
 	struct update	*u = NULL;
 	enum upd_error	 error;
 	char		 text[UPD_TEXT_SIZE];
-	int		 out = -1;
+	int		 input = o->input, out = -1;
 
-	if ((a = update_admit(c, agent)) == NULL)
+	if ((a = update_admit(c, o->agent)) == NULL)
 		goto refused;
 	if (trial_blocks(a, text)) {
 		caller_error(c, UPD_EBUSY, text);
 		goto refused;
 	}
 	u = update_begin(a, UPDATE_PUSH, c, &c->who);
-	u->flags = flags;
+	u->flags = o->flags;
 	u->local = input != -1;
-	strlcpy(u->sha, sha, sizeof(u->sha));
-	strlcpy(u->claimed, sha256, sizeof(u->claimed));
-	if ((flags & UPDF_FINAL) && u->claimed[0] != '\0' &&
-	    (flags & UPDF_DRY_RUN) == 0 && is_unchanged(u, u->claimed)) {
+	strlcpy(u->sha, o->sha, sizeof(u->sha));
+	strlcpy(u->claimed, o->sha256, sizeof(u->claimed));
+	if ((o->flags & UPDF_FINAL) && u->claimed[0] != '\0' &&
+	    (o->flags & UPDF_DRY_RUN) == 0 && is_unchanged(u, u->claimed)) {
 		caller_reply(c, 200, unchanged_json(u));
 		goto refused;
 	}
-	error = store_space(a->store, length, a->conf->reserve,
+	error = store_space(a->store, o->length, a->conf->reserve,
 	    &u->reserve_bytes, &u->reserve_inodes, text);
 	if (error != UPD_OK) {
 		log_warnx("refuse update of %s by %s: %s", a->conf->name,
@@ -113,23 +132,99 @@ refused:
 		close(input);
 }
 
+/* --- a bad moment ----------------------------------------------------- */
+
+static int
+is_badmoment(void)
+{
+	return up.state == UPDATE_CLEANING ||
+	    (up.state != UPDATE_IDLE && up.kind == UPDATE_RECOVER) ||
+	    reconcile_isbusy() || reload_isbusy();
+}
+
+/* It lasts: whoever waits is told what it is. */
+static void
+wait_over(int fd, short what, void *arg)
+{
+	struct caller	*c = waiting.caller;
+
+	waiting.caller = NULL;
+	update_push(c, &waiting.order);
+}
+
+static void
+admit(struct caller *c, const struct order *o)
+{
+	struct timeval	 tv = { WAIT_MS / 1000, 0 };
+
+	if (env->stopping || waiting.caller != NULL || !is_badmoment()) {
+		update_push(c, o);
+		return;
+	}
+	log_info("let the update by %s wait", c->who.subject);
+	waiting.caller = c;
+	waiting.order = *o;
+	evtimer_set(&waiting.ev, wait_over, NULL);
+	evtimer_add(&waiting.ev, &tv);
+}
+
+void
+push_next(void)
+{
+	struct caller	*c = waiting.caller;
+
+	if (c == NULL || is_badmoment())
+		return;
+	evtimer_del(&waiting.ev);
+	waiting.caller = NULL;
+	if (c->iev != NULL) {
+		update_push(c, &waiting.order);
+		return;
+	}
+	/* Gone in the meantime. */
+	if (waiting.order.input != -1)
+		close(waiting.order.input);
+	caller_reply(c, 200, NULL);
+}
+
+void
+push_forget(void)
+{
+	if (waiting.caller == NULL)
+		return;
+	evtimer_del(&waiting.ev);
+	if (waiting.order.input != -1)
+		close(waiting.order.input);
+	waiting.caller = NULL;
+}
+
 void
 update_open(struct caller *c, const struct msg_update_open *m)
 {
-	if (up.state == UPDATE_CLEANING && waiting.caller == NULL &&
-	    !env->stopping) {
-		waiting.caller = c;
-		waiting.open = *m;
-		return;
-	}
-	update_push(c, m->agent, m->flags, m->length, m->sha, m->sha256, -1);
+	struct order	 o;
+
+	memset(&o, 0, sizeof(o));
+	strlcpy(o.agent, m->agent, sizeof(o.agent));
+	strlcpy(o.sha, m->sha, sizeof(o.sha));
+	strlcpy(o.sha256, m->sha256, sizeof(o.sha256));
+	o.flags = m->flags;
+	o.length = m->length;
+	o.input = -1;
+	admit(c, &o);
 }
 
 void
 update_local(struct caller *c, const struct msg_ctl_update *m, int fd)
 {
-	update_push(c, m->agent, m->flags & (UPDF_FORCE | UPDF_DRY_RUN |
-	    UPDF_DOWNGRADE), m->length, m->sha, "", fd);
+	struct order	 o;
+
+	memset(&o, 0, sizeof(o));
+	strlcpy(o.agent, m->agent, sizeof(o.agent));
+	strlcpy(o.sha, m->sha, sizeof(o.sha));
+	o.flags = m->flags & (UPDF_FORCE | UPDF_DRY_RUN | UPDF_DOWNGRADE);
+	o.length = m->length;
+	o.input = fd;
+	admit(c, &o);
 }
 
 /* The update that this request of net is about, or NULL. */
@@ -207,19 +302,4 @@ update_received(struct update *u)
 		return;
 	}
 	prepare_start(u);
-}
-
-/* The update that was being cleaned up has ended. */
-void
-push_next(void)
-{
-	struct caller	*c = waiting.caller;
-
-	if (c == NULL)
-		return;
-	waiting.caller = NULL;
-	if (c->iev == NULL)		/* gone in the meantime */
-		caller_reply(c, 200, NULL);
-	else
-		update_open(c, &waiting.open);
 }

@@ -209,8 +209,8 @@ update_admit(struct caller *c, const char *name)
 		return NULL;
 	}
 	if (reconcile_isbusy()) {
-		caller_error(c, UPD_EBUSY, "services are being brought back; "
-		    "try again");
+		caller_error(c, UPD_EBUSY, "services are being brought back "
+		    "after a start or a reload; try again in a few seconds");
 		return NULL;
 	}
 	if ((busy = self_busy()) != NULL) {
@@ -219,7 +219,8 @@ update_admit(struct caller *c, const char *name)
 	}
 	/* The agent may go, and be freed, with the old configuration. */
 	if (reload_isbusy()) {
-		caller_error(c, UPD_EBUSY, "a reload is under way; try again");
+		caller_error(c, UPD_EBUSY, "a reload is under way; try again "
+		    "in a few seconds");
 		return NULL;
 	}
 	if (up.state != UPDATE_IDLE) {

@@ -140,7 +140,8 @@ extern struct update	 up;		/* the one; update.c */
 struct agent	*update_admit(struct caller *, const char *);
 struct update	*update_begin(struct agent *, enum update_kind,
 		    struct caller *, const struct msg_caller *);
-void		 push_next(void);	/* one who waited may begin */
+void		 push_next(void);	/* one who waits may begin, if he can */
+void		 push_forget(void);	/* he has been answered */
 
 void		 update_setstate(struct update *, enum update_state);
 /* The one abort path before promotion, safe in every state: kill, clean
