@@ -160,6 +160,15 @@ is "$(push r3 -F force=true)" 200 "a push mends it"
 restart
 t "and all is well" wait_for 10 is_serving r3
 is "$(status .agents[0].error)" null "nothing is said"
+is "$(push r2 -F force=true)" 200 "two that are whole"
+id2=$(current)
+is "$(push r3 -F force=true)" 200 "two that are whole"
+id3=$(current)
+chmod 000 "$C_ROOT/current/lib/deep/a"
+restart
+t "one that its user cannot read gives way" wait_for 10 is_serving r2
+like "$(status .agents[0].error)" "$id3 differs.*lib/deep/a: " "and that is told"
+is "$(push r3 -F force=true)" 200 "until the next push"
 
 # --- no tree at all -------------------------------------------------------
 gone=$(current)

@@ -40,8 +40,8 @@ t "the old one has gone" sh -c "! '$signify' -Vqz -p '$theirs' \
     -x '$T/r1.again' >/dev/null 2>&1"
 gzip <"$T/r1.tar" | python3 -c 'import sys
 d = sys.stdin.buffer.read()
-o = bytes([0x1f, 0x8b, 8, 4 | 8 | 16]) + d[4:10] + b"\3\0xyz" + b"name\0" + \
-    b"comment\0"
+o = bytes([0x1f, 0x8b, 8, 4 | 8 | 16]) + d[4:10] + b"\1\2" + bytes(513) + \
+    b"name\0comment\0"
 sys.stdout.buffer.write(o + d[10:])' >"$T/busy"
 t "a name, a comment and more in the head are left out" um sign "$T/busy"
 t "and it is good" verify "$ours" "$T/busy.signed"

@@ -55,6 +55,31 @@ says stopped
 ctl restart gw-root >/dev/null 2>&1
 ctl stop gw-root >/dev/null 2>&1
 is "$(look gw-root)" "$before" "or stopped"
+# With our mark, but in the hands of one who could have put it there.
+cp -r "$SCAN/gw-a/data" "$SCAN/gw-root/"
+ln -s "$T" "$SCAN/gw-root/log"
+chown _updagent "$SCAN/gw-root"
+marked=$(look gw-root)
+says running
+ctl start gw-root >"$T/out" 2>&1
+says stopped
+ctl stop gw-root >/dev/null 2>&1
+is "$(look gw-root)" "$marked" "not with a forged mark either"
+like "$(tr "\n" " " <"$T/out" | tr -s " ")" "others than root may write to it" \
+    "and why"
+is "$(grep -c updaterd "$SCAN/gw-root/run")" 0 "nothing was written there"
+chown root "$SCAN/gw-root"
+rm -r "$SCAN/gw-root/data" "$SCAN/gw-root/log"
+profile b stopped
+knows_b() {
+	[ -n "$(service state gw-b)" ]
+}
+wait_for 10 knows_b
+chmod g+w "$SCAN"
+like "$(ctl start gw-b 2>&1)" "$SCAN: others than root may write to it" \
+    "a scan directory for others is not used"
+chmod g-w "$SCAN"
+t "one that is root's is" ctl start gw-b
 s6_release r2
 is "$(push r2)" 200 "an update does not fail by it"
 is "$(look gw-root)" "$before" "and leaves it alone"

@@ -62,6 +62,12 @@ for MOUNT in "" mount; do
 		    "cd $SCAN/gw-a/supervise && mv away control"
 		is "$(may _updagent gw-a)" 0 "can mend it"
 	fi
+	down=$SCAN/gw-a/down logdown=$SCAN/gw-a/log/down
+	t "it is stopped" ctl stop gw-a
+	t "and down for the next supervisor, with its logger" \
+	    test -e "$down" -a -e "$logdown"
+	t "it is started" ctl start gw-a
+	t "and up for the next one" test ! -e "$down" -a ! -e "$logdown"
 	stop_updaterd
 	s6-svscanctl -t "$SCAN"
 	wait_for 10 gone "$SVSCAN"

@@ -193,6 +193,12 @@ writes(void **state)
 	assert_true(S_ISREG(b.st_mode));
 	unlinkat(fd, FILE_NAME ".bad", 0);
 	unlinkat(fd, FILE_NAME, 0);
+	/* Nor is what no file can replace in the way. */
+	assert_int_equal(mkdirat(fd, FILE_NAME, 0700), 0);
+	assert_int_equal(statefile_write(fd, "gw", &m), 0);
+	assert_int_equal(look(), PSTATE_RUNNING);
+	assert_int_equal(unlinkat(fd, FILE_NAME ".bad", AT_REMOVEDIR), 0);
+	unlinkat(fd, FILE_NAME, 0);
 }
 
 /* The time of the file where it has none, or one that is yet to come. */

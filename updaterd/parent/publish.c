@@ -254,7 +254,15 @@ slot_publish(int scan, const struct publication *p, char *text)
 		    "it is no directory of updaterd's" : strerror(errno));
 		return PUBLISHED_FAILED;
 	}
-	r = update(fd, p, text);
+	/* Its owner could have put our mark there, and links. */
+	if (scandir_isroots(fd))
+		r = update(fd, p, text);
+	else {
+		snprintf(text, UPD_TEXT_SIZE, "cannot use the slot %s: others "
+		    "than root may write to it; give the service another "
+		    "name, or remove the slot", p->name);
+		r = PUBLISHED_FAILED;
+	}
 	close(fd);
 	return r;
 }
