@@ -148,6 +148,8 @@ s6_enroll(struct instance *i, int up, int dry, char *text)
 		return -1;
 	r = publish(x, scan, !up, dry, text);
 	close(scan);
+	if (!dry)
+		scan_review(x);
 	/* One that is new is looked at once it is supervised. */
 	if (!dry && !evtimer_pending(&x->poll_ev, NULL) &&
 	    (r != PUBLISHED_SAME || !s6_isseen(x)))
@@ -375,6 +377,7 @@ s6_attach(struct instance *i)
 	if ((x = calloc(1, sizeof(*x))) == NULL)
 		return ATTACH_LATER;
 	x->i = i;
+	x->conf = i->conf;
 	evtimer_set(&x->poll_ev, poll_timer, x);
 	evtimer_set(&x->kill_ev, kill_timer, x);
 	take_owner(x);

@@ -27,6 +27,8 @@ struct s6 {
 	struct instance	*i;
 	struct scan	*scan;
 	struct owner	 owner;
+	const struct service_conf *conf;	/* of the last look; only to
+						 * see that it is another */
 	struct dirwatch	*watch;		/* its supervise/, or NULL */
 	struct command	*asking;	/* s6-svstat runs */
 	int		 waiting;	/* in the queue of those to ask for */
@@ -66,6 +68,7 @@ struct scan {
 	struct event	 ev;		/* look at those again */
 	uint32_t	 wait_ms;
 	uint64_t	 end;		/* monotonic ms */
+	struct event	 review_ev;	/* configured otherwise? */
 	struct event	 come_ev;	/* has s6-svscan come? */
 	uint32_t	 come_ms;	/* to the next look */
 	uint64_t	 come_warn;	/* monotonic ms: say that it has not */
@@ -84,6 +87,8 @@ int		 scan_isfixed(const struct scan *, const char *);
 /* That slot of ours in it, which is open.  -1 with errno; EPERM: it is
  * somebody else's, and is to be left alone. */
 int		 scan_slot(const struct scan *, int, const char *);
+/* The configuration of a service in it may be another one. */
+void		 scan_review(struct s6 *);
 /* A service in it waits for s6-svscan: observe_arrived() follows. */
 void		 scan_await(struct scan *);
 /* Give the rights on static slots. */

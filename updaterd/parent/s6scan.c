@@ -25,6 +25,17 @@
 
 static TAILQ_HEAD(, scan) scans = TAILQ_HEAD_INITIALIZER(scans);
 
+static int
+args_has(const struct args *a, const char *name)
+{
+	size_t	 n;
+
+	for (n = 0; n < a->n; n++)
+		if (strcmp(a->v[n], name) == 0)
+			return 1;
+	return 0;
+}
+
 /* 1 all static slots are done. */
 static int
 grant_all(struct scan *s, int fd)
@@ -37,7 +48,9 @@ grant_all(struct scan *s, int fd)
 			done = 0;
 			continue;
 		}
-		if (rights_grant(slot, &s->owner) == -1) {
+		/* Whoever had them before may still have them. */
+		if ((s->owner.uid != 0 && rights_renew(slot, &s->owner, 0) ==
+		    -1) || rights_grant(slot, &s->owner) == -1) {
 			if (errno != ENOENT)
 				log_warn("give rights on slot %s/%s",
 				    s->path, s->fixed.v[n]);
@@ -78,6 +91,106 @@ scan_grant(struct scan *s, int fd)
 	s->wait_ms = GRANT_MIN;
 	s->end = time_mono_ms() + GRANT_END;
 	evtimer_add(&s->ev, &tv);
+}
+
+/* --- another configuration ---------------------------------------------- */
+
+/* Static slots are somebody else's from now on, or (NULL) nobody's. */
+static void
+regrant(struct scan *s, int fd, const char *name, const struct owner *o)
+{
+	static const struct owner	 root = { 0, 0 };
+	int				 slot;
+
+	if ((slot = scandir_slot(fd, name)) == -1)
+		return;
+	if (rights_renew(slot, o != NULL ? o : &root, 0) == -1)
+		log_warn("%s rights on slot %s/%s", o != NULL ? "give" :
+		    "take back", s->path, name);
+	close(slot);
+}
+
+/* What the services in it say now of static slots: the list is to be freed. */
+static struct owner
+collect(struct scan *s, struct args *names)
+{
+	const struct service_conf	*c;
+	struct owner			 o = s->owner;
+	struct s6			*x;
+	size_t				 n;
+
+	memset(names, 0, sizeof(*names));
+	TAILQ_FOREACH(x, &s->slots, entry) {
+		if ((c = x->i->conf) == NULL || c->scan_static.n == 0 ||
+		    strcmp(c->scandir, s->path) != 0)
+			continue;
+		o = x->owner;
+		for (n = 0; n < c->scan_static.n; n++)
+			if (!args_has(names, c->scan_static.v[n]))
+				args_add(names, c->scan_static.v[n]);
+	}
+	return o;
+}
+
+static void
+take_static(struct scan *s)
+{
+	struct args	 names, old = s->fixed;
+	struct owner	 o = collect(s, &names);
+	char		 text[UPD_TEXT_SIZE];
+	size_t		 n;
+	int		 fd, moved;
+
+	moved = o.uid != s->owner.uid || o.gid != s->owner.gid;
+	s->fixed = names;
+	s->owner = o;
+	if ((fd = scandir_open(s->path, 0, text)) != -1) {
+		for (n = 0; n < old.n; n++)
+			if (!args_has(&names, old.v[n]))
+				regrant(s, fd, old.v[n], NULL);
+			else if (moved)
+				regrant(s, fd, old.v[n], &o);
+		scan_grant(s, fd);
+		close(fd);
+	}
+	args_free(&old);
+}
+
+static void
+review(int nofd, short what, void *arg)
+{
+	struct scan		*s = arg;
+	const struct s6		*x;
+	const char		*to = NULL;
+	int			 n = 0, mount = 0;
+
+	take_static(s);
+	TAILQ_FOREACH(x, &s->slots, entry) {
+		if (x->i->conf == NULL || x->i->backend != &s6_backend)
+			continue;
+		if (strcmp(x->i->conf->scandir, s->path) != 0) {
+			to = x->i->conf->scandir;
+			n++;
+		} else if (x->i->conf->scan_mount)
+			mount = 1;
+	}
+	if (n > 0)
+		log_warnx("leave %d %s in %s: they move to %s when updaterd "
+		    "is restarted", n, n == 1 ? "slot" : "slots", s->path, to);
+	if (mount && !s->mount)
+		log_warnx("mount nothing on %s now: \"mount\" takes effect "
+		    "when updaterd is started before s6-svscan", s->path);
+}
+
+void
+scan_review(struct s6 *x)
+{
+	struct timeval	 at_once = { 0, 0 };
+
+	if (x->conf == x->i->conf)
+		return;
+	x->conf = x->i->conf;
+	evtimer_add(&x->scan->review_ev, &at_once);
 }
 
 /* --- until s6-svscan comes ---------------------------------------------- */
@@ -178,12 +291,7 @@ scan_mark(void)
 int
 scan_isfixed(const struct scan *s, const char *name)
 {
-	size_t	 n;
-
-	for (n = 0; n < s->fixed.n; n++)
-		if (strcmp(s->fixed.v[n], name) == 0)
-			return 1;
-	return 0;
+	return args_has(&s->fixed, name);
 }
 
 int
@@ -229,6 +337,7 @@ scan_get(const struct service_conf *c, const struct owner *o)
 		TAILQ_INIT(&s->slots);
 		evtimer_set(&s->ev, grant_timer, s);
 		evtimer_set(&s->come_ev, come_look, s);
+		evtimer_set(&s->review_ev, review, s);
 		TAILQ_INSERT_TAIL(&scans, s, entry);
 	}
 	take_fixed(s, c, o);
@@ -243,6 +352,7 @@ scan_put(struct scan *s)
 	TAILQ_REMOVE(&scans, s, entry);
 	evtimer_del(&s->ev);
 	evtimer_del(&s->come_ev);
+	evtimer_del(&s->review_ev);
 	dirwatch_del(s->watch);
 	args_free(&s->fixed);
 	free(s->path);

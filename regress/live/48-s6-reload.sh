@@ -1,0 +1,89 @@
+#!/bin/sh
+# What a reload changes under s6: another owner gets the static slots as well,
+# at once, and one that is static no longer goes back to root; another scan
+# directory has to wait for a restart, and the log says so.
+if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
+    unshare --mount --pid --fork true 2>/dev/null; then
+	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
+	    --fork --kill-child --mount-proc -- sh "$0" "$@"
+fi
+. "${0%/*}/../lib.sh"
+. "$HERE/s6.sh"
+
+foreign() {	# name: as s6-rc makes one
+	mkdir -p "$SCAN/$1"
+	printf '#!/bin/sh\nexec sleep 1000\n' > "$SCAN/$1/run"
+	chmod 0755 "$SCAN/$1/run"
+	s6-svscanctl -a "$SCAN"
+	wait_for 10 sh -c "[ \"\$(s6-svstat -o up $SCAN/$1)\" = true ]"
+}
+may() {	# slot: may _updagent, may _updunpack control it?
+	for u in _updagent _updunpack; do
+		setpriv --reuid=$u --regid=$u --clear-groups --no-new-privs \
+		    s6-svc -u "$SCAN/$1" 2>/dev/null && printf y || printf n
+	done
+}
+may_be() {
+	[ "$(may "$1")" = "$2" ]
+}
+said() {
+	grep -q -- "$1" "$T/log"
+}
+owned_by() {	# user [static names]
+	OWNER="$1\" ${2:+static { $2 \}} ${MOUNT-} #"
+	s6_conf optional
+	ctl reload >/dev/null
+}
+
+profile a
+for M in "" mount; do
+	MOUNT=
+	OWNER="_updagent\" static { \"web\" \"mail\" } $M #"
+	s6_conf optional
+	MOUNT=$M
+	start_updaterd
+	start_svscan
+	[ -e "$T/r1.tgz" ] || { s6_release r1; push r1 >/dev/null; }
+	wait_for 10 state_is gw-a up
+	foreign web
+	foreign mail
+	pid=$(svpid web)
+	t "with \"$M\": the owner gets the static slots" \
+	    wait_for 10 may_be web yn
+	t "both" wait_for 10 may_be mail yn
+	owned_by _updunpack '"web" "mail"'
+	t "another owner has them after a reload" wait_for 5 may_be web ny
+	t "both" wait_for 5 may_be mail ny
+	is "$(may gw-a)" ny "as ours"
+	owned_by _updunpack '"web"'
+	t "what is static no longer is root's" wait_for 5 may_be mail nn
+	is "$(may web)" ny "the other one is his"
+	stop_updaterd
+	OWNER="_updagent\" static { \"web\" } $M #"
+	MOUNT=
+	s6_conf optional
+	start_updaterd
+	t "another owner after a restart as well" wait_for 5 may_be web yn
+	is "$(svpid web)" "$pid" "the service has noticed nothing"
+
+	SCAN=$SCAN.2
+	s6_conf optional
+	ctl reload >/dev/null
+	SCAN=${SCAN%.2}
+	t "another scan directory waits for a restart" wait_for 5 \
+	    said "leave 2 slots in $SCAN: they move to $SCAN.2 when updaterd is restarted"
+	is "$(svpid gw-a)" "$(service pid gw-a)" "and the service runs"
+	[ -n "$M" ] || {
+		OWNER="_updagent\" static { \"web\" } mount #"
+		s6_conf optional
+		ctl reload >/dev/null
+		t "as does a mount" wait_for 5 said "mount nothing on $SCAN now"
+	}
+	stop_updaterd
+	s6-svscanctl -t "$SCAN"
+	wait_for 10 gone "$SVSCAN"
+	wait "$SVSCAN" 2>/dev/null
+	rm -rf "$SCAN"/* "$SCAN"/.s6-svscan
+	: > "$T/log"
+done
+finish
