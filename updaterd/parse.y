@@ -37,6 +37,7 @@ static struct agent_conf	*agent;		/* being read, or NULL */
 static struct service_conf	*svc;		/* being read, or NULL */
 static struct args		 list;		/* the last { list } */
 static struct token		 tok, before;	/* the last two */
+static const char		*missing;	/* where it errs now, or NULL */
 
 int	 yyparse(void);
 int	 yylex(void);
@@ -300,9 +301,14 @@ svcopt	: USER string	{ STRINGTO(svc, KEY_USER, user, $<pos>1, $2); }
 	| LOG string	{ STRINGTO(svc, KEY_LOG, log, $<pos>1, $2); }
 	  logopts
 	| HOME string	{ STRINGTO(svc, KEY_HOME, home, $<pos>1, $2); }
-	| PROFILES string MARKER string	{
-		STRINGTO(svc, KEY_PROFILES, profiles, $<pos>1, $2);
-		STRINGTO(svc, KEY_MARKER, marker, $<pos>3, $4);
+	| PROFILES {
+		missing = "the marker is missing: profiles \"/DIRECTORY\" "
+		    "marker \"FILE\"";
+	}
+	  string MARKER string	{
+		missing = NULL;
+		STRINGTO(svc, KEY_PROFILES, profiles, $<pos>1, $3);
+		STRINGTO(svc, KEY_MARKER, marker, $<pos>4, $5);
 	}
 	| RUNTIME FILES list	{
 		setting_list(&svc->runtime_files, &list, svc->lines,
@@ -410,13 +416,18 @@ supervise : NATIVE	{
 		setting_supervisor(svc, SUPERVISE_NATIVE, KEY_SUPERVISE,
 		    $<pos>1);
 	}
-	| S6 string OWNER string	{
+	| S6 {
+		missing = "the owner is missing: supervise s6 "
+		    "\"/DIRECTORY\" owner \"USER\"";
+	}
+	  string OWNER string	{
+		missing = NULL;
 		setting_supervisor(svc, SUPERVISE_S6, KEY_SUPERVISE_S6,
 		    $<pos>1);
 		free(svc->scandir);
 		free(svc->scan_owner);
-		if ((svc->scandir = strdup($2)) == NULL ||
-		    (svc->scan_owner = strdup($4)) == NULL)
+		if ((svc->scandir = strdup($3)) == NULL ||
+		    (svc->scan_owner = strdup($5)) == NULL)
 			fatal("strdup");
 	}
 	  s6opts
@@ -560,6 +571,10 @@ explain(void)
 		    before.text, hint(before.text));
 		return;
 	}
+	if (missing != NULL && tok.type != LEX_TRUNCATED) {
+		setting_error(tok.pos, "%s", missing);
+		return;
+	}
 	switch (tok.type) {
 	case LEX_TRUNCATED:
 		break;		/* has been said */
@@ -597,6 +612,7 @@ int
 yyerror(const char *msg)
 {
 	explain();
+	missing = NULL;
 	if (svc != NULL)
 		svc->damaged = 1;
 	else if (agent != NULL)

@@ -37,13 +37,14 @@ instance_norelease(const struct instance *i)
 		return "no longer configured";
 	if (i->agent->store == NULL)
 		return "the agent's root cannot be used";
-	if (i->agent->store->current[0] == '\0')
-		return "no release";
+	/* A release would not help. */
 	if (!service_isenabled(i->conf)) {
 		snprintf(text, sizeof(text), "not enabled: %s is not set in "
 		    "updaterd's environment", i->conf->enabled_env);
 		return text;
 	}
+	if (i->agent->store->current[0] == '\0')
+		return "no release";
 	if (service_getenv()->oneshot && i->conf->supervisor ==
 	    SUPERVISE_NATIVE)
 		return "the daemon starts it";

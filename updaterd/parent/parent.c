@@ -246,8 +246,10 @@ parent_dirs(struct service_env *senv)
 	}
 	if (lock(env->lockfd) == -1) {
 		if (errno == EWOULDBLOCK)
-			log_warnx("another updaterd works on %s",
-			    env->conf->state);
+			log_warnx("another updaterd works on %s: %s",
+			    env->conf->state, senv->oneshot ? "ask it with "
+			    "updaterctl reconcile" : "stop it, or give this "
+			    "one a state directory of its own");
 		else
 			log_warn("lock %s/lock", env->conf->state);
 		return -1;

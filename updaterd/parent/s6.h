@@ -63,6 +63,7 @@ struct scan {
 	int		 mount;
 	TAILQ_HEAD(, s6) slots;
 	struct args	 fixed;		/* names of others' slots */
+	struct args	 refused;	/* ... that are not to be trusted */
 	struct owner	 owner;		/* ... are to be controlled by */
 	struct dirwatch	*watch;
 	struct event	 ev;		/* look at those again */

@@ -36,6 +36,18 @@ args_has(const struct args *a, const char *name)
 	return 0;
 }
 
+/* Whoever may write there is root anyway, once it is supervised. */
+static void
+refuse(struct scan *s, const char *name)
+{
+	if (args_has(&s->refused, name))
+		return;
+	args_add(&s->refused, name);
+	log_warnx("give no rights on slot %s/%s: others than root may write "
+	    "to it, and so have root run what they like; chown root it, "
+	    "chmod go-w", s->path, name);
+}
+
 /* 1 all static slots are done. */
 static int
 grant_all(struct scan *s, int fd)
@@ -45,6 +57,8 @@ grant_all(struct scan *s, int fd)
 
 	for (n = 0; n < s->fixed.n; n++) {
 		if ((slot = scandir_slot(fd, s->fixed.v[n])) == -1) {
+			if (errno == EPERM)
+				refuse(s, s->fixed.v[n]);
 			done = 0;
 			continue;
 		}
@@ -154,6 +168,7 @@ take_static(struct scan *s)
 		close(fd);
 	}
 	args_free(&old);
+	args_free(&s->refused);
 }
 
 static void
@@ -355,6 +370,7 @@ scan_put(struct scan *s)
 	evtimer_del(&s->review_ev);
 	dirwatch_del(s->watch);
 	args_free(&s->fixed);
+	args_free(&s->refused);
 	free(s->path);
 	free(s);
 }
