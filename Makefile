@@ -79,7 +79,7 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/netcount.o updaterd/parent/note.o \
 		updaterd/parent/observe.o updaterd/parent/operate.o \
 		updaterd/parent/ops.o updaterd/parent/orphan.o \
-		updaterd/parent/parent.o \
+		updaterd/parent/outcome.o updaterd/parent/parent.o \
 		updaterd/parent/echo.o \
 		updaterd/parent/once.o \
 		updaterd/parent/plan.o \
@@ -116,7 +116,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/trial.o updaterd/parent/trialclock.o \
 		updaterd/parent/trust.o \
 		updaterd/parent/unitfile.o \
-		updaterd/parent/unitleave.o updaterd/parent/unitlook.o \
+		updaterd/parent/unitleave.o updaterd/parent/unitlog.o \
+		updaterd/parent/unitlook.o \
 		updaterd/parent/unitrecord.o updaterd/parent/unitstate.o \
 		updaterd/parent/update.o \
 		updaterd/parent/users.o updaterd/parent/utf8.o \

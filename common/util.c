@@ -241,6 +241,14 @@ temp_name(int dirfd, const char *name, char *tmp, size_t size)
 	return 0;
 }
 
+void
+file_untemp(int dirfd, const char *name)
+{
+	char	 tmp[NAME_MAX + 1];
+
+	(void)temp_name(dirfd, name, tmp, sizeof(tmp));
+}
+
 int
 file_replace(int dirfd, const char *name, const void *data, size_t len,
     mode_t mode)

@@ -47,7 +47,10 @@ void	 tail_free(struct tail *);
  * the temporary one gone.
  */
 int	 file_write(int, const char *, const void *, size_t, mode_t);
-/* The same for one of many: durable only after an fsync of the directory. */
+/* Remove what a kill has left of a write of that name. */
+void	 file_untemp(int, const char *);
+/* As file_write() for one of many: durable only after an fsync of the
+ * directory. */
 int	 file_replace(int, const char *, const void *, size_t, mode_t);
 /* Read a whole regular file of at most `max` bytes with O_NOFOLLOW.
  * Malloced and NUL-terminated, or NULL with errno (EFBIG, EFTYPE as

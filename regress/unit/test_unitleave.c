@@ -179,9 +179,16 @@ order(void **state)
 }
 
 static void
+stray_a(void *arg, const char *name)
+{
+	assert_string_equal(name, "a");
+}
+
+static void
 told_to_stop(void **state)
 {
 	struct unitrecord	 r;
+	int			 torn;
 
 	unitrecord_write("a", "a.service", 1, 1);
 	assert_int_equal(unitrecord_read("a", &r), 1);
@@ -193,6 +200,14 @@ told_to_stop(void **state)
 	assert_int_equal(unitrecord_read("a", &r), 1);
 	assert_int_equal(r.installed, 0);
 	assert_int_equal(r.told, 0);
+	/* a kill in the midst of writing it */
+	torn = openat(senv.runfd, ".units/.a.tmp", O_CREAT | O_WRONLY, 0600);
+	assert_int_not_equal(torn, -1);
+	close(torn);
+	unitleave_strays(1, stray_a, NULL);
+	assert_int_equal(faccessat(senv.runfd, ".units/.a.tmp", F_OK, 0), 0);
+	unitleave_strays(0, stray_a, NULL);
+	assert_int_equal(faccessat(senv.runfd, ".units/.a.tmp", F_OK, 0), -1);
 	unitrecord_leave("a", &r);
 	unitrecord_left("a.service");
 	assert_int_equal(unitrecord_read("a", &r), 0);

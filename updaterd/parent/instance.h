@@ -82,7 +82,8 @@ struct backend {
 	int		(*enroll)(struct instance *, int, int, char *);
 	/* Look at it: a sighting follows. */
 	void		(*look)(struct instance *);
-	/* Bring what it has written into its capture. */
+	/* Bring what it has written into its capture, or note what of it
+	 * is to be read later. */
 	void		(*output)(struct instance *);
 	/* Names that we made known there and that may have no instance any
 	 * more: fn(arg, name) for each; and take such a one out again. */

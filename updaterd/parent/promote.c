@@ -36,7 +36,6 @@
 #include "utf8.h"
 #include "util.h"
 
-#define TAIL_BYTES	(64 * 1024)	/* of services' output in an answer */
 #define FLIP_TRIES	20		/* to move the links back */
 #define FLIP_MS		250		/* between them */
 
@@ -93,126 +92,6 @@ verify_ok(struct update *u, const char *id)
 	    u->unpack.fail.path[0] ? ": " : "", u->unpack.fail.text);
 	utf8_mend(u->damage);
 	return 0;
-}
-
-/* --- answers -------------------------------------------------------- */
-
-static json_t *
-timings(const struct update *u)
-{
-	uint64_t	 now = time_mono_ms();
-	json_t		*o = json_object();
-
-	if (u->t_received)
-		json_object_set_new(o, "receive",
-		    json_integer((json_int_t)(u->t_received - u->t_open)));
-	if (u->t_sealed)
-		json_object_set_new(o, "seal",
-		    json_integer((json_int_t)(u->t_sealed - u->t_received)));
-	if (u->t_installed)
-		json_object_set_new(o, "install",
-		    json_integer((json_int_t)(u->t_installed - u->t_sealed)));
-	if (u->t_stopped)
-		json_object_set_new(o, "stop",
-		    json_integer((json_int_t)(u->t_stopped - u->t_stop)));
-	if (u->t_healthy) {
-		json_object_set_new(o, "start",
-		    json_integer((json_int_t)(u->t_healthy - u->t_stopped)));
-		json_object_set_new(o, "downtime",
-		    json_integer((json_int_t)(u->t_healthy - u->t_stop)));
-	}
-	json_object_set_new(o, "total",
-	    json_integer((json_int_t)(now - u->t_open)));
-	return o;
-}
-
-static void
-answer_good(struct update *u)
-{
-	struct store	*s = u->agent->store;
-	struct release	*r = store_current(s), *p = store_previous(s);
-	const char	*word;
-	json_t		*o;
-
-	word = u->kind == UPDATE_PUSH ? "updated" : "rolled_back";
-	log_notice("%s %s to release %s for %s: healthy after %llu ms",
-	    u->kind == UPDATE_PUSH ? "update" : u->kind == UPDATE_BACK ?
-	    "roll back" : "recover", u->agent->conf->name, u->rel.id,
-	    u->who.subject, (unsigned long long)(u->t_healthy - u->t_stop));
-	u->agent->last_error[0] = '\0';
-	o = json_pack("{s:s, s:o, s:o, s:s, s:o, s:I, s:b, s:o}",
-	    "status", word,
-	    "release", r != NULL ? release_json(s, r) : json_null(),
-	    "previous", p != NULL ? release_json(s, p) : json_null(),
-	    "probe", agent_body(u->agent), "timings", timings(u),
-	    "bytes", (json_int_t)u->bytes, "rolled_back", 0,
-	    "health", u->probe != NULL ? json_incref(u->probe) : json_null());
-	if (o != NULL && trial_confirmleft(u->agent) != 0)
-		json_object_set_new(o, "confirm",
-		    json_integer(trial_confirmleft(u->agent)));
-	if (o != NULL && trial_probationleft(u->agent) != 0)
-		json_object_set_new(o, "probation",
-		    json_integer(trial_probationleft(u->agent)));
-	update_finish(u, 200, o);
-}
-
-static int
-bad_status(const struct update *u, int back)
-{
-	if (u->kind == UPDATE_UNDO)
-		return back ? 200 : 500;
-	return back && u->kind == UPDATE_PUSH ? 409 : 500;
-}
-
-/* The verdict was bad; back says whether the old release is healthy. */
-static void
-answer_bad(struct update *u, int back)
-{
-	struct store	*s = u->agent->store;
-	struct release	*cur = store_current(s), *bad;
-	json_t		*d;
-
-	u->rolled_back = back;
-	if (u->kind == UPDATE_UNDO) {
-		log_notice("went back to release %s of %s, which is %shealthy",
-		    u->journal.from, u->agent->conf->name, back ? "" : "not ");
-		update_finish(u, bad_status(u, back), trial_answer(u, back));
-		return;
-	}
-	bad = store_find(s, u->rel.id);
-	log_warnx("release %s of %s is not healthy: %s; %s", u->rel.id,
-	    u->agent->conf->name, u->text, u->journal.from[0] == '\0' ?
-	    "there is no release to go back to" : back ? "went back" :
-	    "went back, and the old release is not healthy either");
-	d = json_pack("{s:s, s:s, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:I}",
-	    "error", u->text, "stderr", u->tail != NULL ? u->tail : "",
-	    "rolled_back", back, "phase", u->phase, "healthy", back,
-	    "release", cur != NULL ? release_json(s, cur) : json_null(),
-	    "failed", bad != NULL ? release_json(s, bad) : json_null(),
-	    "probe", u->probe != NULL ? json_incref(u->probe) : json_null(),
-	    "rollback_probe", u->probe_back != NULL ?
-	    json_incref(u->probe_back) : json_null(),
-	    "timings", timings(u), "bytes", (json_int_t)u->bytes);
-	if (d != NULL && u->damage[0] != '\0')
-		json_object_set_new(d, "damage", json_string(u->damage));
-	update_finish(u, bad_status(u, back), json_pack("{s:o}", "detail",
-	    d));
-}
-
-/* A failure before anything was touched, of a rollback. */
-void
-promote_refuse(struct update *u, const char *text)
-{
-	struct release	*cur = store_current(u->agent->store);
-
-	strlcpy(u->text, text, sizeof(u->text));
-	log_warnx("roll back of %s refused: %s", u->agent->conf->name, text);
-	update_history(u, "failed", 500);
-	update_finish(u, 500, json_pack("{s:{s:s, s:s, s:b, s:s, s:b, s:o}}",
-	    "detail", "error", u->text, "stderr", "", "rolled_back", 0,
-	    "phase", u->phase, "healthy", agent_healthy(u->agent),
-	    "release", cur != NULL ? release_json(u->agent->store, cur) :
-	    json_null()));
 }
 
 /* --- the way there -------------------------------------------------- */
@@ -371,7 +250,7 @@ promote_verdict(void *arg, int healthy, json_t *report)
 			log_warn("remove journal of %s",
 			    u->agent->conf->name);
 		if (trial != -1) {
-			answer_good(u);
+			outcome_good(u);
 			return;
 		}
 		snprintf(u->text, sizeof(u->text), "release %s is healthy, "
@@ -400,7 +279,7 @@ back_end(struct update *u, int healthy)
 		log_warn("mark release %s failed", u->journal.to);
 	/* A rollback that was taken back must not read like one that held. */
 	update_history(u, !healthy ? "failed" : u->kind == UPDATE_BACK ?
-	    "undone" : "rolled_back", bad_status(u, healthy));
+	    "undone" : "rolled_back", outcome_status(u, healthy));
 	if (u->stuck)
 		log_warnx("keep the journal of %s: the next start goes back",
 		    u->agent->conf->name);
@@ -409,7 +288,7 @@ back_end(struct update *u, int healthy)
 	/* Nobody stops it any more: what died is started again. */
 	if (!healthy)
 		service_start_wanted(u->agent);
-	answer_bad(u, healthy);
+	outcome_bad(u, healthy);
 }
 
 static void
@@ -469,7 +348,7 @@ back_stop(struct update *u)
 {
 	update_setstate(u, UPDATE_ROLLBACK);
 	if (u->tail == NULL)
-		u->tail = agent_tail(u->agent, TAIL_BYTES);
+		u->tail = agent_tail(u->agent, UPDATE_TAIL);
 	back_journal(u);
 	agent_stop(u->agent, back_stopped, u);
 }
@@ -502,7 +381,7 @@ go_back(struct update *u)
 		back_stop(u);
 		return;
 	}
-	u->tail = agent_tail(u->agent, TAIL_BYTES);
+	u->tail = agent_tail(u->agent, UPDATE_TAIL);
 	update_setstate(u, UPDATE_VERIFYING);
 	if (verify_start(u, u->journal.from, back_verified) == -1) {
 		back_allthesame(u);
@@ -530,7 +409,7 @@ target_verified(void *arg)
 	if (env->stopping)
 		return;			/* nothing has been touched */
 	if (!verify_ok(u, u->rel.id)) {
-		promote_refuse(u, u->damage);
+		outcome_refuse(u, u->damage);
 		return;
 	}
 	if (self_isupdate(u)) {
@@ -542,7 +421,7 @@ target_verified(void *arg)
 		snprintf(text, sizeof(text), "write journal: %s",
 		    strerror(errno));
 		(void)trial_restore(u->agent);
-		promote_refuse(u, text);
+		outcome_refuse(u, text);
 		return;
 	}
 	promote_stop(u);
@@ -555,7 +434,7 @@ promote_rollback(struct update *u, const char *id)
 	log_info("roll back %s to %s for %s", u->agent->conf->name, id,
 	    u->who.subject);
 	if (verify_start(u, id, target_verified) == -1)
-		promote_refuse(u, u->damage);
+		outcome_refuse(u, u->damage);
 }
 
 /* --- a verdict that was open when we started ------------------------ */

@@ -138,7 +138,7 @@ fail(struct update *u, enum upd_error error, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (u->state == UPDATE_VERIFYING)
-		promote_refuse(u, text);
+		outcome_refuse(u, text);
 	else
 		update_fail(u, error, "%s", text);
 }

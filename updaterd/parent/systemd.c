@@ -208,6 +208,8 @@ unit_take(struct unit *u, const char *name, int installed, int told)
 	u->installed = installed;
 	u->told = u->ours = told;
 	memset(&u->last, 0, sizeof(u->last));
+	memset(u->failed, 0, sizeof(u->failed));
+	u->current[0] = u->before[0] = u->first[0] = u->latest[0] = '\0';
 	strlcpy(u->name, name, sizeof(u->name));
 	u->pin[0] = '\0';
 	unit_calls(u);
@@ -389,6 +391,7 @@ systemd_start(struct instance *i, char *text)
 	u->stopping = u->ours = 0;
 	evtimer_del(&u->grace_ev);
 	u->asked = time_mono_us();
+	unitlog_begin(u);
 	systemctl_ask(&u->call[SYSTEMCTL_START]);
 	return 0;
 }
@@ -449,6 +452,7 @@ const struct backend systemd_backend = {
 	.forget		= systemd_forget,
 	.containment	= systemd_containment,
 	.look		= systemd_look,
+	.output		= unitlog_mark,
 	.list		= unitrecord_list,
 	.withdraw	= unitleave_drop,
 };

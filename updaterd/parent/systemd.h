@@ -1,6 +1,6 @@
 /*
  * A service that systemd runs.  Private to systemd.c (what is asked of it),
- * unitlook.c (what is seen of it) and unitrecord.c (what is remembered).
+ * unitlook.c (what is seen of it) and unitlog.c (what it writes).
  */
 #ifndef UPD_SYSTEMD_H
 #define UPD_SYSTEMD_H
@@ -51,6 +51,12 @@ struct unit {
 	int			 gone;		/* ... and has ended */
 	int			 status;	/* ... like that, -1 unknown */
 	struct slice		*slice;		/* where its cgroup comes */
+	/* what it may have written, for unitlog.c: values of InvocationID */
+	char			 current[UNITSTATE_WORD]; /* last seen */
+	char			 before[UNITSTATE_WORD]; /* at our last start */
+	char			 first[UNITSTATE_WORD];	/* since; "" none */
+	char			 latest[UNITSTATE_WORD];
+	char			 failed[2][UNITSTATE_WORD]; /* to be read */
 	int			 ended;		/* forgotten: still there */
 	struct event		 free_ev;	/* ... until the next turn */
 };
@@ -60,6 +66,15 @@ TAILQ_HEAD(units, unit);
 extern struct units	 all_units;
 /* Write down whether it is told to stop. */
 void		 unit_told(struct unit *, int);
+
+/* unitlog.c */
+/* It is about to be started: what comes from now on is of that. */
+void		 unitlog_begin(struct unit *);
+/* It was seen. */
+void		 unitlog_seen(struct unit *, const struct unitstate *);
+/* For struct backend: if it is not well now, note what of it is to be read
+ * later. */
+void		 unitlog_mark(struct instance *);
 
 /* unitlook.c */
 void		 unitlook_init(struct unit *);

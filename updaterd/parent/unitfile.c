@@ -127,9 +127,10 @@ unitfile_install(int release, const char *unit, char *text)
 		    "/%s: %s", file, errno == ELOOP ? "a link is in its "
 		    "place (masked?  systemctl unmask --runtime)" :
 		    strerror(errno));
-	else if (r == 1)
+	else if (r == 1) {
+		file_untemp(dir, file);
 		r = 0;
-	else if (file_write(dir, file, data, len, FILE_MODE) == 0)
+	} else if (file_write(dir, file, data, len, FILE_MODE) == 0)
 		r = 1;
 	else {
 		r = -1;
@@ -153,6 +154,7 @@ unitfile_remove(const char *unit)
 	    O_CLOEXEC);
 	if (dir == -1)
 		return errno == ENOENT ? 0 : -1;
+	file_untemp(dir, file);
 	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		r = errno == ENOENT ? 0 : -1;
 	else if (!S_ISREG(st.st_mode))

@@ -345,6 +345,8 @@ unitleave_strays(int dry, void (*fn)(void *, const char *), void *arg)
 	struct strays		 s = { fn, arg };
 
 	unitrecord_list(NULL, is_stray, &s);
-	if (!dry)
-		unitrecord_eachleaving(resume, &of);
+	if (dry)
+		return;
+	unitrecord_sweep();
+	unitrecord_eachleaving(resume, &of);
 }

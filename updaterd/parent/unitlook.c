@@ -455,6 +455,7 @@ judge(struct unit *u, const struct unitstate *st)
 	int	 returning = st->active == UNIT_ACTIVATING && st->pid == 0;
 
 	slice_join(u, st->slice);
+	unitlog_seen(u, st);
 	if (is_onitsway(u, st)) {
 		look_again(u);
 		return;

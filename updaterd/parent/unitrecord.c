@@ -81,6 +81,8 @@ unitrecord_pin(const char *unit, char *pin)
 	if (old == NULL || strcmp(old, pin_text) != 0)
 		r = file_write(dir, PIN_FILE, pin_text, strlen(pin_text),
 		    0644);
+	else
+		file_untemp(dir, PIN_FILE);
 	saved = errno;
 	if (r == -1)
 		pin[0] = '\0';
@@ -208,6 +210,28 @@ unitrecord_list(const struct service_conf *conf,
 	struct listing	 l = { fn, arg };
 
 	each(RECORDS, list_one, &l);
+}
+
+void
+unitrecord_sweep(void)
+{
+	struct dirent	*e;
+	DIR		*d;
+	size_t		 len;
+	int		 fd;
+
+	if ((fd = open_records(RECORDS)) == -1)
+		return;
+	if ((d = fdopendir(fd)) == NULL) {
+		close(fd);
+		return;
+	}
+	/* Names of instances begin with no dot, what is being written does. */
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] == '.' && (len = strlen(e->d_name)) > 4 &&
+		    strcmp(e->d_name + len - 4, ".tmp") == 0)
+			(void)unlinkat(fd, e->d_name, 0);
+	closedir(d);
 }
 
 /* --- who has which ----------------------------------------------------- */

@@ -132,6 +132,8 @@ json_t		*update_json(void);
 /* The daemon stops: abort what is not yet being promoted. */
 void		 update_shutdown(void);
 
+#define UPDATE_TAIL	(64 * 1024)	/* bytes of output in an answer */
+
 /* --- among the files of an update ----------------------------------- */
 
 extern struct update	 up;		/* the one; update.c */
@@ -181,7 +183,13 @@ void		 promote_recover(struct update *);
 void		 promote_undo(struct update *);
 /* Fill in what is recorded of the release of a push, but its id. */
 void		 promote_describe(struct update *);
+
+/* outcome.c: what of that is answered.  Good: current is what was wanted.  Bad:
+ * it was gone back; 1: the old release is healthy.  And the status of that. */
+void		 outcome_good(struct update *);
+void		 outcome_bad(struct update *, int);
+int		 outcome_status(const struct update *, int);
 /* A rollback that has touched nothing yet is not to be. */
-void		 promote_refuse(struct update *, const char *);
+void		 outcome_refuse(struct update *, const char *);
 
 #endif
