@@ -274,6 +274,20 @@ put_trial(struct screen *s, const json_t *json)
 		    probation);
 }
 
+static void
+put_warnings(struct screen *s, const json_t *warnings)
+{
+	const json_t	*v;
+	size_t		 i;
+
+	json_array_foreach(warnings, i, v)
+		if (json_is_string(v)) {
+			fprintf(s->f, "%*s", DETAIL_INDENT, "");
+			put_wrapped(s, DETAIL_INDENT, TONE_BAD,
+			    json_string_value(v));
+		}
+}
+
 void
 output_result(struct screen *s, const json_t *json)
 {
@@ -292,6 +306,9 @@ output_result(struct screen *s, const json_t *json)
 		word = "rolled back to";
 	else if (strcmp(status, "confirmed") == 0)
 		word = "confirmed:";
+	else if (strcmp(status, "self_update_queued") == 0)
+		status = "queued: the new updaterd has to prove itself, see "
+		    "updaterctl history self";
 	if (word == NULL || !json_is_object(r)) {
 		put_text(s, TONE_PLAIN, status[0] != '\0' ? status : "done");
 		if (js_text(json, "detail")[0] != '\0') {
@@ -299,6 +316,7 @@ output_result(struct screen *s, const json_t *json)
 			put_text(s, TONE_PLAIN, js_text(json, "detail"));
 		}
 		fputc('\n', s->f);
+		put_warnings(s, json_object_get(json, "warnings"));
 		return;
 	}
 	put_text(s, TONE_GOOD, word);

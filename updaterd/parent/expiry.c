@@ -336,3 +336,17 @@ expiry_json(void)
 		json_array_append_new(out, entry_json(e, now));
 	return out;
 }
+
+json_t *
+expiry_warnings(void)
+{
+	struct expiry	*e;
+	json_t		*out = json_array();
+	int64_t		 now = now_seconds();
+	char		 text[UPD_TEXT_SIZE];
+
+	TAILQ_FOREACH(e, &list, entry)
+		if (warning(e, now, text))
+			json_array_append_new(out, json_string(text));
+	return out;
+}

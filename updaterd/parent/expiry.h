@@ -39,5 +39,7 @@ void		 expiry_each(void (*)(void *, enum expiry_kind, const char *,
 		    int64_t), void *);
 /* For status: [{"file","kind","expires_at","days","warning"}], likewise. */
 json_t		*expiry_json(void);
+/* What there is to warn of now: an array of texts. */
+json_t		*expiry_warnings(void);
 
 #endif

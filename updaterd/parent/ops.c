@@ -14,6 +14,7 @@
 
 #include "audit.h"
 #include "error.h"
+#include "expiry.h"
 #include "journal.h"
 #include "log.h"
 #include "parent.h"
@@ -213,7 +214,9 @@ reload_answer(void *arg, const char *text)
 	if (text[0] != '\0')
 		caller_error(c, UPD_EBADREQ, text);
 	else
-		caller_reply(c, 200, json_pack("{s:s}", "status", "reloaded"));
+		/* Who has put the wrong file there hears of it now. */
+		caller_reply(c, 200, json_pack("{s:s, s:o}", "status",
+		    "reloaded", "warnings", expiry_warnings()));
 }
 
 static void

@@ -176,7 +176,9 @@ take_lock(const char *state)
 	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
 		if (errno != EINTR && (errno != EWOULDBLOCK ||
 		    time_mono_ms() >= end)) {
-			log_warnx("another updaterd works on %s", state);
+			log_warnx("another updaterd works on %s: stop it, or "
+			    "give this one a state directory of its own",
+			    state);
 			exit(1);
 		}
 		(void)nanosleep(&pause, NULL);
