@@ -128,8 +128,7 @@ C
 		echo 'sleep 0.3' >> "$T/src/$1/check.sh";; esac
 	[ -z "${3-}" ] || [ "$3" = slow ] ||
 	    head -c "$3" /dev/urandom > "$T/src/$1/ballast"
-	tar -C "$T/src/$1" --owner=0 --group=0 --sort=name -cf - . |
-	    gzip -1n > "$T/$1.tgz"
+	pack_release "$1"
 }
 
 # How often a host was given that sha, whatever came of it; an upload that

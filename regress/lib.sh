@@ -7,7 +7,9 @@
 #
 # Each runs in a mount name space with an empty /run, and in a cgroup, of
 # its own: so that two daemons with services of the same name can run at
-# the same time and mounts go away with the test, however it ends.
+# the same time and mounts go away with the test, however it ends.  One
+# that sets OWN_PIDS=yes before has a pid name space, too: for processes that
+# cannot be seen to be ours, supervisors say.
 #
 # Processes are only ever killed by pids that were seen to be ours: their
 # command line or program lies in $T.
@@ -17,8 +19,9 @@ if [ "$(id -u)" != 0 ]; then
 	exit 0
 fi
 if [ -z "${UPD_NAMESPACE-}" ]; then
-	if unshare --mount true 2>/dev/null; then
+	if unshare --mount ${OWN_PIDS:+--pid --fork} true 2>/dev/null; then
 		UPD_NAMESPACE=own exec unshare --mount --propagation private \
+		    ${OWN_PIDS:+--pid --fork --kill-child --mount-proc} -- \
 		    sh "$0" "$@"
 	fi
 	UPD_NAMESPACE=shared
@@ -84,6 +87,8 @@ skip_all() {	# reason
 	echo "1..0 # SKIP $*"
 	exit 0
 }
+[ -z "${OWN_PIDS-}" ] || [ "$UPD_NAMESPACE" = own ] ||
+    skip_all "needs name spaces of its own"
 
 # t description command...: the command must succeed
 t() {
@@ -366,16 +371,25 @@ stop_updaterd() {
 	UPID=
 }
 
-# What comes next is another run of the host: no service survives, and the
-# boot id is another one.  In a mount name space of our own only.
-new_boot() {
-	for p in $(service pid); do
-		alive "$p" && kill9 "$p"
-	done
+# What comes next is another run of the host: the boot id is another one.  In
+# a mount name space of our own only.
+new_boot_id() {
 	umount /proc/sys/kernel/random/boot_id 2>/dev/null
 	cat /proc/sys/kernel/random/uuid > "$T/boot_id"
 	chmod 0444 "$T/boot_id"
 	mount --bind "$T/boot_id" /proc/sys/kernel/random/boot_id
+}
+
+new_boot() {	# ... and no service survives
+	for p in $(service pid); do
+		alive "$p" && kill9 "$p"
+	done
+	new_boot_id
+}
+
+as_user() {	# command...: as who runs the services
+	setpriv --reuid=_updagent --regid=_updagent --clear-groups \
+	    --no-new-privs "$@"
 }
 
 # The daemon with all of its own processes, and its service.
@@ -444,9 +458,14 @@ I
 			echo "$b" >> "$T/src/$name/behaviour";;
 		esac
 	done
-	tar -C "$T/src/$name" --owner=0 --group=0 --sort=name -cf - . |
-	    gzip -1n > "$T/$name.tgz"
-	digest "$T/$name.tgz" > "$T/$name.sha256"
+	pack_release "$name"
+}
+
+# Of what is in $T/src/NAME now.
+pack_release() {
+	tar -C "$T/src/$1" --owner=0 --group=0 --sort=name -cf - . |
+	    gzip -1n > "$T/$1.tgz"
+	digest "$T/$1.tgz" > "$T/$1.sha256"
 }
 
 digest() {	# file

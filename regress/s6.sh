@@ -1,47 +1,18 @@
 # What the live tests of slots of s6 share, behind lib.sh: a service of
 # profiles whose processes say when two of the same run.
-[ "$UPD_NAMESPACE" = own ] || skip_all "needs name spaces of its own"
-command -v s6-svscan >/dev/null || skip_all "needs s6"
+. "$HERE/svscan.sh"
 
-SCAN=/run/service
 H=$T/home
 P=$H/profiles
-make_users
-make_certs
 mkdir -p "$P" "$SCAN"
 chown -R _updagent "$H"
 install -d -m 1777 "$T/locks"
-
-as_user() {
-	setpriv --reuid=_updagent --regid=_updagent --clear-groups \
-	    --no-new-privs "$@"
-}
 
 profile() {	# name [state]
 	as_user mkdir "$P/$1"
 	printf '{"gw_state":"%s"}' "${2:-running}" |
 	    as_user tee "$P/$1/gw_state.json" >/dev/null
 	as_user touch "$P/$1/SOUL.md"
-}
-
-start_svscan() {
-	mkdir -p "$SCAN"
-	s6-svscan "$@" "$SCAN" >>"$T/svscan.out" 2>&1 </dev/null &
-	SVSCAN=$!
-	wait_for 10 test -p "$SCAN/.s6-svscan/control"
-}
-
-svpid() {	# slot
-	s6-svstat -o pid "$SCAN/$1" 2>/dev/null
-}
-
-state_is() {	# name state
-	[ "$(service state "$1")" = "$2" ]
-}
-
-wanted() {	# name: "running s6"
-	status ".agents[].services[] | select(.name == \"$1\") |
-	    \"\\(.wanted) \\(.wanted_by)\""
 }
 
 nothing_twice() {
@@ -77,9 +48,7 @@ if (!flock($lock, LOCK_EX | LOCK_NB)) {
 sleep 1000 while 1;
 S
 	chmod 0755 "$T/src/$1/bin/stay"
-	tar -C "$T/src/$1" --owner=0 --group=0 --sort=name -cf - . |
-	    gzip -1n > "$T/$1.tgz"
-	digest "$T/$1.tgz" > "$T/$1.sha256"
+	pack_release "$1"
 }
 
 s6_conf() {	# [what else is said of the service]

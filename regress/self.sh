@@ -10,19 +10,13 @@ FAULTY=${FAULTY:-$TOP/regress/fault/updaterd}
 SELF_WITHIN=${SELF_WITHIN:-3s}
 MODE=bare		# bare: in the background; loop: a restarter; hand: -d
 
-pack_self() {	# name
-	tar -C "$T/src/$1" --owner=0 --group=0 --sort=name -cf - . |
-	    gzip -1n > "$T/$1.tgz"
-	digest "$T/$1.tgz" > "$T/$1.sha256"
-}
-
 mk_self() {	# name program
 	rm -rf "$T/src/$1"
 	mkdir -p "$T/src/$1/sbin"
 	cp "$2" "$T/src/$1/sbin/updaterd"
 	chmod 0755 "$T/src/$1/sbin/updaterd"
 	echo "$1" > "$T/src/$1/NAME"
-	pack_self "$1"
+	pack_release "$1"
 }
 
 push_self() {	# name [curl options]

@@ -10,20 +10,7 @@ N=${1:-1000}
 
 make_users
 make_certs
-H=$T/home
-mkdir -p "$H/profiles"
-chown -R _updagent "$H"
-make_profiles() {
-	i=0
-	while [ $i -lt "$N" ]; do
-		mkdir "$H/profiles/p$i"
-		echo '{"gw_state":"running"}' \
-		    >"$H/profiles/p$i/gw_state.json"
-		: >"$H/profiles/p$i/SOUL.md"
-		i=$((i + 1))
-	done
-	chown -R _updagent "$H"
-}
+. "$HERE/profiles.sh"
 # Runs on until it is told to end and ask for another start; writes when.
 mkdir "$T/ends"
 cat >"$T/ends/again" <<'E'
@@ -44,7 +31,7 @@ C_SERVICES="service \"again\" {
 	service \"gw\" {
 		user \"_updagent\"
 		home \"$H\"
-		profiles \"$H/profiles\" marker \"SOUL.md\"
+		profiles \"$P\" marker \"SOUL.md\"
 		command { \"sleep\" \"100000\" }
 		restart backoff 100ms
 		stop TERM within 2s
@@ -68,7 +55,7 @@ there() {
 	[ "$(ctl -j profiles | jq '.profiles | length')" = $((N + 1)) ]
 }
 none_rss=$(rss)
-make_profiles
+many_profiles "$N"
 ctl reconcile >/dev/null
 wait_for 60 there || diag "not all are there"
 idle_rss=$(rss)

@@ -3,55 +3,29 @@
 # slots, by updaterd -R before s6-svscan runs and by a daemon, a pass in
 # which nothing changed, status, and the end of all of them.
 #	slots.sh [how many]		called by `make bench`
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 LIBDIR=${0%/*}/..
 export LIBDIR
 . "${0%/*}/../lib.sh"
 N=${1:-1000}
-[ "$UPD_NAMESPACE" = own ] || skip_all "needs name spaces of its own"
-command -v s6-svscan >/dev/null || skip_all "needs s6"
+. "$HERE/svscan.sh"
+. "$HERE/profiles.sh"
 
-SCAN=/run/service
-H=$T/home
-make_users
-make_certs
-mkdir -p "$H/profiles"
 C_SERVICES="service \"gw\" {
 		optional
 		user \"_updagent\"
 		home \"$H\"
-		profiles \"$H/profiles\" marker \"SOUL.md\"
+		profiles \"$P\" marker \"SOUL.md\"
 		command { \"sleep\" \"100000\" }
 		supervise s6 \"$SCAN\" owner \"_updagent\" mount
 		stop TERM within 2s
 	}"
 C_HEALTH="health none"
 ulimit -n 65536 2>/dev/null
-make_profiles() {
-	i=0
-	while [ $i -lt "$N" ]; do
-		mkdir "$H/profiles/p$i"
-		echo '{"gw_state":"running"}' \
-		    >"$H/profiles/p$i/gw_state.json"
-		: >"$H/profiles/p$i/SOUL.md"
-		i=$((i + 1))
-	done
-	chown -R _updagent "$H"
-}
 once() {	# what is timed
 	a=$(now_ms)
 	"$UPDATERD" -f "$T/conf" -R >"$T/once" 2>>"$T/log"
 	diag "$1: $(($(now_ms) - a)) ms, $(grep -c "action=$2" "$T/once") $2"
-}
-start_svscan() {	# a slot with its logger counts as two
-	s6-svscan -c $((N * 2 + 100)) "$SCAN" >>"$T/svscan.out" 2>&1 \
-	    </dev/null &
-	SVSCAN=$!
-	wait_for 10 test -p "$SCAN/.s6-svscan/control"
 }
 # Of s6's own processes, without asking each slot.
 running() {
@@ -71,7 +45,7 @@ status=$(push one)
 	not_ok "push"
 	finish
 }
-make_profiles
+many_profiles "$N"
 a=$(now_ms)
 ctl reconcile >/dev/null
 diag "$N slots: a pass of a daemon that makes them, no s6-svscan: \
@@ -81,7 +55,7 @@ once "updaterd -R, all slots are there, no s6-svscan" started
 umount "$SCAN"
 once "updaterd -R, none is there, no s6-svscan" started
 a=$(now_ms)
-start_svscan
+start_svscan -c $((N * 2 + 100))	# one with its logger counts twice
 wait_for 30 running || diag "not all of them run"
 diag "s6-svscan, until all of them run: $(($(now_ms) - a)) ms"
 once "updaterd -R, all of them run" adopted

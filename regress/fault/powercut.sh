@@ -34,8 +34,7 @@ while [ $i -lt 300 ]; do
 	i=$((i + 1))
 	echo "file $i of r3" > "$T/src/r3/share/f$i"
 done
-tar -C "$T/src/r3" --owner=0 --group=0 --sort=name -cf - . |
-    gzip -1n > "$T/r3.tgz"
+pack_release r3
 lab_env
 python3 "$HERE/fault/powercut.py" ${FULL:+--full} "$@"
 rc=$?

@@ -96,8 +96,7 @@ S
 		shipped $u $r > "$T/src/$r/etc/systemd/system/$u.service"
 	done
 	rm "$T/src/$r/bin/agent"
-	tar -C "$T/src/$r" --owner=0 --group=0 --sort=name -cf - . |
-	    gzip -1n > "$T/$r.tgz"
+	pack_release "$r"
 done
 sd_boot
 sd start foreign

@@ -6,16 +6,9 @@
 
 make_users
 make_certs
-H=$T/home
-P=$H/profiles
-mkdir -p "$P"
-chown -R _updagent "$H"
+. "$HERE/profiles.sh"
 C_SERVICE=optional
 C_HEALTH='health none'
-
-as_user() {
-	setpriv --reuid _updagent --regid _updagent --clear-groups "$@"
-}
 
 turn() {	# lines of the service's block
 	C_SERVICES="service \"x\" {

@@ -7,23 +7,9 @@
 
 make_users
 make_certs
-H=$T/home
-P=$H/profiles
-mkdir -p "$P"
-chown -R _updagent "$H"
+. "$HERE/profiles.sh"
 C_SERVICE=optional
 C_HEALTH='health none'
-
-as_user() {
-	setpriv --reuid _updagent --regid _updagent --clear-groups "$@"
-}
-
-profile() {	# name: wanted up
-	as_user mkdir "$P/$1"
-	echo '{"gw_state":"running"}' | as_user tee "$P/$1/gw_state.json" \
-	    >/dev/null
-	as_user touch "$P/$1/SOUL.md"
-}
 
 C_SERVICES="service \"gw\" {
 		user \"_updagent\"
@@ -34,7 +20,7 @@ C_SERVICES="service \"gw\" {
 		stop TERM within 2s
 	}"
 for p in closed link dir future; do
-	profile $p
+	profile $p '{"gw_state":"running"}'
 done
 as_user chmod 0 "$P/closed"
 as_user rm "$P/link/SOUL.md" "$P/dir/SOUL.md"

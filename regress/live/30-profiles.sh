@@ -8,21 +8,7 @@
 
 make_users
 make_certs
-H=$T/home
-P=$H/profiles
-mkdir -p "$P"
-chown -R _updagent "$H"
-
-as_user() {
-	setpriv --reuid _updagent --regid _updagent --clear-groups "$@"
-}
-
-profile() {	# name [state file]
-	as_user mkdir "$P/$1"
-	[ $# = 1 ] || printf '%s' "$2" | as_user tee "$P/$1/gw_state.json" \
-	    >/dev/null
-	as_user touch "$P/$1/SOUL.md"
-}
+. "$HERE/profiles.sh"
 
 C_SERVICES="service \"gw\" {
 		user \"_updagent\"

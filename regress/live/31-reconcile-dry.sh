@@ -8,8 +8,7 @@
 [ "$UPD_NAMESPACE" = own ] || skip_all "needs a mount name space"
 make_users
 make_certs
-H=$T/home
-P=$H/profiles
+. "$HERE/profiles.sh"
 SCAN=$T/scan
 mkdir -p "$P/a-b" "$P/down" "$H/p2/b" "$SCAN"
 touch "$P/a-b/SOUL.md" "$P/down/SOUL.md" "$H/p2/b/SOUL.md"

@@ -6,9 +6,8 @@
 
 make_users
 make_certs
-H=$T/home
-P=$H/profiles
-mkdir -p "$P" "$H/p2/b"
+. "$HERE/profiles.sh"
+mkdir -p "$H/p2/b"
 : >"$H/p2/b/SOUL.md"
 echo '{"gw-a_state":"running"}' >"$H/p2/b/gw-a_state.json"
 chown -R _updagent "$H"

@@ -11,15 +11,10 @@ N=${PROFILES:-50}
 [ "$UPD_NAMESPACE" = own ] || skip_all "needs a mount name space"
 make_users
 make_certs
-H=$T/home
-P=$H/profiles
-mkdir -p "$P"
+. "$HERE/profiles.sh"
 
 boot() {	# another boot: another id, and nothing of the last one
-	cat /proc/sys/kernel/random/uuid >"$T/boot_id.new"
-	umount /proc/sys/kernel/random/boot_id 2>/dev/null
-	mv "$T/boot_id.new" "$T/boot_id"
-	mount --bind "$T/boot_id" /proc/sys/kernel/random/boot_id
+	new_boot_id
 	rm -rf /run/updaterd
 }
 
@@ -29,7 +24,6 @@ failed- missing- nojson- array- bom+ dir- fifo- link- huge- crlf+ utf8-
 newline- number- permanent- operator-'
 want=
 i=0
-echo '{"gw_state":"running","desired_state":"running"}' >"$T/secret.json"
 while [ $i -lt "$N" ]; do
 	for k in $kinds; do
 		[ $i -lt "$N" ] || break
@@ -37,31 +31,7 @@ while [ $i -lt "$N" ]; do
 		mkdir "$P/$n"
 		: >"$P/$n/SOUL.md"
 		echo stale >"$P/$n/gw.pid"
-		case $kind in
-		running|draining|degraded|starting|stopped)
-			echo "{\"gw_state\":\"$kind\",\"timestamp\":1}" >"$f";;
-		failed)	echo '{"gw_state":"startup_failed"}' >"$f";;
-		permanent|operator)
-			echo '{"gw_state":"running"}' >"$f";;
-		wanted)	echo '{"gw_state":"startup_failed",
-			    "desired_state":"running"}' >"$f";;
-		unwanted) echo '{"gw_state":"running",
-			    "desired_state":"stopped"}' >"$f";;
-		missing) ;;
-		nojson)	echo 'gw_state: running' >"$f";;
-		array)	echo '[]' >"$f";;
-		bom)	printf '\357\273\277{"gw_state":"running"}' >"$f";;
-		dir)	mkdir "$f";;
-		fifo)	mkfifo "$f";;
-		link)	ln -s "$T/secret.json" "$f";;
-		huge)	echo '{"gw_state":"running"}' >"$f"
-			truncate -s 1G "$f";;
-		crlf)	printf '{\r\n"gw_state":\r\n"running"}\r\n' >"$f";;
-		utf8)	printf '{"x":"\377","gw_state":"running"}' >"$f";;
-		newline) printf '{"gw_state":"running\\n%s"}' \
-			    "profile=x action=started" >"$f";;
-		number)	echo '{"gw_state":1}' >"$f";;
-		esac
+		state_file $kind "$f"
 		case $k in *+) want="$want gw-$n";; esac
 		i=$((i + 1))
 	done

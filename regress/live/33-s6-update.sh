@@ -2,18 +2,10 @@
 # An update of an agent whose services run under s6: stopped, flipped,
 # started and probed as any other; what is not healthy goes back, and the
 # answer holds what it wrote; nobody's wish is changed by it.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
-[ "$UPD_NAMESPACE" = own ] || skip_all "needs name spaces of its own"
-command -v s6-svscan >/dev/null || skip_all "needs s6"
+. "$HERE/svscan.sh"
 
-SCAN=/run/service
-make_users
-make_certs
 install -d -m 0755 "$T/logs"
 C_SERVICE="supervise s6 \"$SCAN\" owner \"_updagent\"
     log \"$T/logs/agent\" size 64K keep 2"
@@ -42,22 +34,7 @@ exec 3>&- sleep 1000
 S
 	chmod 0755 "$T/src/$1/bin/says"
 	[ ! -e "$T/mute" ] || sed -i '/echo/d' "$T/src/$1/bin/says"
-	tar -C "$T/src/$1" --owner=0 --group=0 --sort=name -cf - . |
-	    gzip -1n > "$T/$1.tgz"
-	digest "$T/$1.tgz" > "$T/$1.sha256"
-}
-
-state_is() {	# name state
-	[ "$(service state "$1")" = "$2" ]
-}
-
-wanted() {	# name
-	status ".agents[].services[] | select(.name == \"$1\") |
-	    \"\\(.wanted) \\(.wanted_by)\""
-}
-
-svpid() {
-	s6-svstat -o pid "$SCAN/$1"
+	pack_release "$1"
 }
 
 inodes() {

@@ -35,9 +35,7 @@ with_unit() {	# release line...: the release ships the unit
 	unit "$@" > "$T/src/$name/etc/systemd/system/agent.service"
 	# One that nobody asked for.
 	unit > "$T/src/$name/etc/systemd/system/other.service"
-	tar -C "$T/src/$name" --owner=0 --group=0 --sort=name -cf - . |
-	    gzip -1n > "$T/$name.tgz"
-	digest "$T/$name.tgz" > "$T/$name.sha256"
+	pack_release "$name"
 }
 
 main() {	# MainPID of the agent

@@ -72,9 +72,7 @@ User=_updagent
 ExecStart=/bin/sleep $2
 Restart=always
 U
-	tar -C "$T/src/$1" --owner=0 --group=0 --sort=name -cf - . |
-	    gzip -1n > "$T/$1.tgz"
-	digest "$T/$1.tgz" > "$T/$1.sha256"
+	pack_release "$1"
 }
 mk_release r1
 mk_release r2

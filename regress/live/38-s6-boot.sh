@@ -6,33 +6,16 @@
 # restarts none.  ROUNDS=10 is the whole of it.
 #
 # In a pid name space of its own: s6-supervise is killed here.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
-[ "$UPD_NAMESPACE" = own ] || skip_all "needs name spaces of its own"
-command -v s6-svscan >/dev/null || skip_all "needs s6"
+. "$HERE/svscan.sh"
 
 ROUNDS=${ROUNDS:-1}
-SCAN=/run/service
-H=$T/home
-P=$H/profiles
-make_users
-make_certs
-mkdir -p "$P" "$T/agent" "$SCAN"
-
-as_user() {
-	setpriv --reuid=_updagent --regid=_updagent --clear-groups \
-	    --no-new-privs "$@"
-}
+. "$HERE/profiles.sh"
+mkdir -p "$T/agent" "$SCAN"
 
 boot() {	# another boot: another id, and nothing of the last one
-	cat /proc/sys/kernel/random/uuid >"$T/boot_id.new"
-	umount /proc/sys/kernel/random/boot_id 2>/dev/null
-	mv "$T/boot_id.new" "$T/boot_id"
-	mount --bind "$T/boot_id" /proc/sys/kernel/random/boot_id
+	new_boot_id
 	rm -rf /run/updaterd
 }
 
@@ -43,31 +26,9 @@ for k in running+ wanted+ draining+ degraded+ crlf+ bom+ crashes+ back+ \
     stopped- unwanted- starting- failed- missing- nojson- array- dir- fifo- \
     link- huge- utf8- number- permanent- operator- owner-; do
 	n=${k%[+-]}
-	f=$P/$n/gw_state.json
 	mkdir "$P/$n"
 	: >"$P/$n/SOUL.md"
-	case $n in
-	running|draining|degraded|starting|stopped)
-		echo "{\"gw_state\":\"$n\",\"timestamp\":1}" >"$f";;
-	crashes|back|permanent|operator|owner)
-		echo '{"gw_state":"running"}' >"$f";;
-	wanted)	echo '{"gw_state":"startup_failed",
-		    "desired_state":"running"}' >"$f";;
-	unwanted) echo '{"gw_state":"running",
-		    "desired_state":"stopped"}' >"$f";;
-	failed)	echo '{"gw_state":"startup_failed"}' >"$f";;
-	crlf)	printf '{\r\n"gw_state":\r\n"running"}\r\n' >"$f";;
-	bom)	printf '\357\273\277{"gw_state":"running"}' >"$f";;
-	nojson)	echo 'gw_state: running' >"$f";;
-	array)	echo '[]' >"$f";;
-	dir)	mkdir "$f";;
-	fifo)	mkfifo "$f";;
-	link)	ln -s ../running/gw_state.json "$f";;
-	huge)	echo '{"gw_state":"running"}' >"$f"
-		truncate -s 1G "$f";;
-	utf8)	printf '{"x":"\377","gw_state":"running"}' >"$f";;
-	number)	echo '{"gw_state":1}' >"$f";;
-	esac
+	state_file $n "$P/$n/gw_state.json"
 	case $k in *+) want="$want gw-$n";; esac
 done
 want=$(printf '%s\n' $want | sort)
@@ -86,12 +47,6 @@ C_SERVICES="service \"gw\" {
 write_conf
 boot
 
-start_svscan() {
-	s6-svscan "$SCAN" >>"$T/svscan.out" 2>&1 </dev/null &
-	SVSCAN=$!
-	wait_for 10 test -p "$SCAN/.s6-svscan/control"
-}
-
 up() {		# what s6 runs
 	for s in "$SCAN"/gw-*; do
 		[ "$(s6-svstat -o up "$s" 2>/dev/null)" != true ] ||
@@ -101,11 +56,6 @@ up() {		# what s6 runs
 
 same() {
 	[ "$(up)" = "$want" ]
-}
-
-wanted() {	# name what
-	[ "$(status ".agents[].services[] | select(.name == \"$1\") |
-	    \"\\(.wanted) \\(.wanted_by)\"")" = "$2" ]
 }
 
 slots() {
@@ -155,10 +105,10 @@ for n in owner back; do
 	t "$n: is stopped by the owner" as_user s6-svc -wd -T 5000 -d \
 	    "$SCAN/gw-$n"
 	t "$n: which becomes what is wanted" wait_for 10 \
-	    wanted "gw-$n" "stopped s6"
+	    wants "gw-$n" "stopped s6"
 done
 t "and started again, the one" as_user s6-svc -wu -T 5000 -u "$SCAN/gw-back"
-t "that, too" wait_for 10 wanted gw-back "running s6"
+t "that, too" wait_for 10 wants gw-back "running s6"
 kill9 "$(s6-svstat -o pid "$SCAN/gw-crashes")"
 t "the set" wait_for 20 same
 

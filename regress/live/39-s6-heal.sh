@@ -3,19 +3,11 @@
 # what is done behind its back while it is away, is put right at its next
 # start; and nobody ever runs twice while a service changes its supervisor.
 # regress/fault/slots.sh finds such things, here each has its own name.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
-[ "$UPD_NAMESPACE" = own ] || skip_all "needs name spaces of its own"
-command -v s6-svscan >/dev/null || skip_all "needs s6"
+. "$HERE/svscan.sh"
 
-SCAN=/run/service
 H=$T/home
-make_users
-make_certs
 mkdir -p "$H/profiles" "$SCAN" "$SCAN.2"
 install -d -m 1777 "$T/locks"
 
@@ -34,9 +26,7 @@ note('stale') if -e $stale;
 sleep 1000 while 1;
 S
 chmod 0755 "$T/src/r1/bin/stay"
-tar -C "$T/src/r1" --owner=0 --group=0 --sort=name -cf - . |
-    gzip -1n > "$T/r1.tgz"
-digest "$T/r1.tgz" > "$T/r1.sha256"
+pack_release r1
 
 conf() {	# supervise...
 	C_SERVICES="service \"gw\" {
@@ -74,26 +64,9 @@ done
 start_updaterd
 is "$(push r1)" 200 "push"
 
-state_is() {	# name state
-	[ "$(service state "$1")" = "$2" ]
-}
 nothing_wrong() {
 	cat "$T/locks/wrong" 2>/dev/null
 	[ ! -e "$T/locks/wrong" ]
-}
-svpid() {
-	s6-svstat -o pid "$SCAN/$1"
-}
-supervise_pid() {	# slot
-	pgrep -f "^s6-supervise $1\$"
-}
-as_user() {
-	setpriv --reuid=_updagent --regid=_updagent --clear-groups \
-	    --no-new-privs "$@"
-}
-wants() {	# name what
-	[ "$(status ".agents[].services[] | select(.name == \"$1\") |
-	    \"\\(.wanted) \\(.wanted_by)\"")" = "$2" ]
 }
 killed() {
 	kill9 "$UPID"

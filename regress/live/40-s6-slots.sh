@@ -2,11 +2,7 @@
 # Slots that somebody has removed under a running s6-svscan come back, with
 # what was wanted to run, and only that, once; a logger comes and goes with
 # restarts and updates.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
 . "$HERE/s6.sh"
 

@@ -2,11 +2,7 @@
 # A slot that is not updaterd's is left alone, whatever a user calls a
 # profile of his and whatever he says it is to be: nothing is told to it, or
 # written into it, or taken for a service.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
 . "$HERE/s6.sh"
 

@@ -2,11 +2,7 @@
 # Under s6, too, a service ends with all of its process group: at a stop, a
 # restart, an update, a death; processes of others are left alone, and a
 # service of root's says that it cannot be held together.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
 . "$HERE/s6.sh"
 
@@ -35,9 +31,7 @@ $0 = "head-$name";
 sleep 1000 while 1;
 S
 	chmod 0755 "$T/src/$1/bin/family"
-	tar -C "$T/src/$1" --owner=0 --group=0 --sort=name -cf - . |
-	    gzip -1n > "$T/$1.tgz"
-	digest "$T/$1.tgz" > "$T/$1.sha256"
+	pack_release "$1"
 }
 service_of() {	# name [user]
 	cat <<C

@@ -3,18 +3,12 @@
 # there, nothing is said to have failed, and it is told what is waited for;
 # once s6-svscan comes what it starts is taken for what it is.  If it never
 # comes the log, status and whoever asks for a start say so.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
 . "$HERE/s6.sh"
 
 end_svscan() {
-	s6-svscanctl -t "$SCAN"
-	wait_for 10 gone "$SVSCAN"
-	wait "$SVSCAN" 2>/dev/null
+	stop_svscan
 	rm -rf "$SCAN"/* "$SCAN"/.s6-svscan
 }
 

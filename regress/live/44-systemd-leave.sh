@@ -78,9 +78,7 @@ DefaultDependencies=no
 ExecStart=/bin/sleep infinity
 ExecStop=/bin/sh -c 'echo %i >> $T/execstop'
 U
-tar -C "$T/src/r1" --owner=0 --group=0 --sort=name -cf - . |
-    gzip -1n > "$T/r1.tgz"
-digest "$T/r1.tgz" > "$T/r1.sha256"
+pack_release r1
 sd_boot
 
 t "start updaterd" sd start updaterd

@@ -2,11 +2,7 @@
 # A service that dies over and over under s6, once a second for ever: the log
 # follows the delays that a service of updaterd's own has, and tells how often
 # it was.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
 . "$HERE/s6.sh"
 

@@ -1,11 +1,7 @@
 #!/bin/sh
 # updaterd -R takes out what is no longer there, and leaves nothing of it
 # behind when it ends: neither where s6-svscan runs nor where it does not.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
 . "$HERE/s6.sh"
 
