@@ -126,6 +126,17 @@ send_archive(int fd, size_t max)
 	return (uint64_t)sum;
 }
 
+/* All of it into an update that is opened for it. */
+static uint64_t
+send_whole(void)
+{
+	int		 fd = must_open(ID);
+	uint64_t	 n = send_archive(fd, SIZE_MAX);
+
+	close(fd);
+	return n;
+}
+
 #define ZERO32	"00000000000000000000000000000000"
 #define ZERO64	ZERO32 ZERO32
 #define ONE32	"11111111111111111111111111111111"
@@ -212,54 +223,37 @@ done_nothing(void)
 void
 done_digest(void)
 {
-	int		 fd = must_open(ID);
-	uint64_t	 n = send_archive(fd, SIZE_MAX);
-
-	close(fd);
-	send_done(ID, n, ONE64);
+	send_done(ID, send_whole(), ONE64);
 	expect(422, ID);
 }
 
 void
 done_bytes(void)
 {
-	int		 fd = must_open(ID);
-	uint64_t	 n = send_archive(fd, SIZE_MAX);
-
-	close(fd);
-	send_done(ID, n + 1, ZERO64);
+	send_done(ID, send_whole() + 1, ZERO64);
 	expect(500, ID);
 }
 
 void
 done_unclaimed(void)
 {
-	int		 fd = must_open(ID);
-	uint64_t	 n = send_archive(fd, SIZE_MAX);
-
-	close(fd);
-	send_done(ID, n, "");
+	send_done(ID, send_whole(), "");
 	expect(400, ID);
 }
 
 void
 done_never(void)
 {
-	int	 fd = must_open(ID);
-
 	/* All is there, but the word that it was meant so. */
-	send_archive(fd, SIZE_MAX);
-	close(fd);
+	(void)send_whole();
 	expect(408, ID);
 }
 
 void
 done_twice(void)
 {
-	int		 fd = must_open(ID);
-	uint64_t	 n = send_archive(fd, SIZE_MAX);
+	uint64_t	 n = send_whole();
 
-	close(fd);
 	send_done(ID, n, ONE64);
 	send_done(ID, n + 5, ZERO64);
 	send_done(ID, n, "");
@@ -270,11 +264,7 @@ done_twice(void)
 void
 done_abort(void)
 {
-	int		 fd = must_open(ID);
-	uint64_t	 n = send_archive(fd, SIZE_MAX);
-
-	close(fd);
-	send_done(ID, n, ONE64);
+	send_done(ID, send_whole(), ONE64);
 	send_abort(ID, UPD_EABORTED);
 	send_abort(ID, UPD_EABORTED);
 }
@@ -282,11 +272,7 @@ done_abort(void)
 void
 done_exit(void)
 {
-	int		 fd = must_open(ID);
-	uint64_t	 n = send_archive(fd, SIZE_MAX);
-
-	close(fd);
-	send_done(ID, n, ONE64);
+	send_done(ID, send_whole(), ONE64);
 	_exit(0);
 }
 
@@ -368,8 +354,7 @@ void
 open_twice(void)
 {
 	unsigned	 status;
-
-	int	 fd = must_open(ID);
+	int		 fd = must_open(ID);
 
 	if (open_update(ID, &status) != -1 || status != 423)
 		_exit(9);

@@ -130,34 +130,78 @@ next(struct ahead *a, const uint8_t **p, size_t *n, uint64_t *in)
 	return v;
 }
 
+/* A reading of data that a process feeds. */
+struct reading {
+	struct signify	 sig;
+	struct ahead	*a;
+	const uint8_t	*p;		/* the last block */
+	size_t		 n;
+	uint64_t	 in;
+	int		 blocks;
+	pid_t		 pid;
+	int		 fd[2];
+};
+
+/* Of len bytes in pieces of step, but `rest` of them there from the first. */
+static void
+reading_begin(struct reading *r, size_t len, size_t rest, size_t step,
+    EVP_MD_CTX *md)
+{
+	memset(r, 0, sizeof(*r));
+	r->sig.want = len;
+	r->pid = feed(r->fd, data + rest, len - rest, step);
+	r->a = begin(&r->sig, r->fd[0], md, rest);
+}
+
+static enum ahead_verdict
+reading_next(struct reading *r)
+{
+	enum ahead_verdict	 v = next(r->a, &r->p, &r->n, &r->in);
+
+	r->blocks += v == AHEAD_BLOCK;
+	return v;
+}
+
+/* What comes behind the blocks. */
+static enum ahead_verdict
+reading_last(struct reading *r)
+{
+	enum ahead_verdict	 v;
+
+	while ((v = reading_next(r)) == AHEAD_BLOCK)
+		;
+	return v;
+}
+
+static void
+reading_end(struct reading *r)
+{
+	ahead_free(r->a);
+	close(r->fd[0]);
+	assert_int_equal(waitpid(r->pid, NULL, 0), r->pid);
+}
+
 static void
 whole(size_t len, size_t rest, size_t step)
 {
-	struct signify		 sig = { len, 0, 0 };
-	struct ahead		*a;
+	struct reading		 r;
 	enum ahead_verdict	 v;
-	const uint8_t		*p;
-	uint64_t		 in = 0;
-	size_t			 n, at = 0;
-	pid_t			 pid;
-	int			 fd[2];
+	size_t			 at = 0;
 
-	pid = feed(fd, data + rest, len - rest, step);
-	a = begin(&sig, fd[0], NULL, rest);
-	while ((v = next(a, &p, &n, &in)) == AHEAD_BLOCK) {
-		assert_true(n == SIGNED_BLOCK || at + n == len);
-		assert_true(n > 0 && n <= len - at);
-		assert_memory_equal(p, data + at, n);
-		at += n;
+	reading_begin(&r, len, rest, step, NULL);
+	while ((v = reading_next(&r)) == AHEAD_BLOCK) {
+		assert_true(r.n == SIGNED_BLOCK || at + r.n == len);
+		assert_true(r.n > 0 && r.n <= len - at);
+		assert_memory_equal(r.p, data + at, r.n);
+		at += r.n;
 	}
 	assert_int_equal(v, AHEAD_END);
 	assert_int_equal(at, len);
-	assert_int_equal(in, len - rest);
-	assert_int_equal(sig.blocks, (len + SIGNED_BLOCK - 1) / SIGNED_BLOCK);
-	assert_int_equal(ahead_next(a, &p, &n, &in), AHEAD_END);
-	ahead_free(a);
-	close(fd[0]);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(r.in, len - rest);
+	assert_int_equal(r.sig.blocks,
+	    (len + SIGNED_BLOCK - 1) / SIGNED_BLOCK);
+	assert_int_equal(ahead_next(r.a, &r.p, &r.n, &r.in), AHEAD_END);
+	reading_end(&r);
 }
 
 static void
@@ -234,66 +278,38 @@ test_moved(void **state)
 static void
 test_bad(void **state)
 {
-	struct signify		 sig = { BIG, 0, 0 };
-	struct ahead		*a;
-	const uint8_t		*p;
-	uint64_t		 in;
-	size_t			 n;
-	pid_t			 pid;
-	int			 fd[2], bad, got, end;
+	struct reading	 r;
+	int		 bad;
 
 	for (bad = 0; bad <= 80; bad += 8) {
-		memset(&sig, 0, sizeof(sig));
 		data[(size_t)bad * SIGNED_BLOCK] = 0xff;
-		pid = feed(fd, data, BIG, BIG);
-		a = begin(&sig, fd[0], NULL, 0);
-		in = 0;
-		for (got = 0; (end = (int)next(a, &p, &n, &in)) == AHEAD_BLOCK;
-		    got++)
-			;
-		assert_int_equal(end, AHEAD_BAD);
-		assert_int_equal(got, bad);
-		assert_int_equal(ahead_next(a, &p, &n, &in), AHEAD_BAD);
-		close(fd[0]);
-		ahead_free(a);
-		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		reading_begin(&r, BIG, 0, BIG, NULL);
+		assert_int_equal(reading_last(&r), AHEAD_BAD);
+		assert_int_equal(r.blocks, bad);
+		assert_int_equal(ahead_next(r.a, &r.p, &r.n, &r.in),
+		    AHEAD_BAD);
+		reading_end(&r);
 		data[(size_t)bad * SIGNED_BLOCK] = 0;
 	}
 	/* an end that comes too early */
-	memset(&sig, 0, sizeof(sig));
-	sig.want = 2;
-	pid = feed(fd, data, 1, 1);
-	a = begin(&sig, fd[0], NULL, 0);
-	in = 0;
-	assert_int_equal(next(a, &p, &n, &in), AHEAD_BLOCK);
-	assert_int_equal(next(a, &p, &n, &in), AHEAD_BAD);
-	ahead_free(a);
-	close(fd[0]);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	reading_begin(&r, 1, 0, 1, NULL);
+	r.sig.want = 2;
+	assert_int_equal(reading_next(&r), AHEAD_BLOCK);
+	assert_int_equal(reading_next(&r), AHEAD_BAD);
+	reading_end(&r);
 }
 
 /* Where libcrypto fails, too, what is good comes before. */
 static void
 test_unhashed(void **state)
 {
-	struct signify	 sig = { BIG, 0, 0 };
-	struct ahead	*a;
-	const uint8_t	*p;
-	uint64_t	 in = 0;
-	size_t		 n;
-	pid_t		 pid;
-	int		 fd[2], got, end;
+	struct reading	 r;
 
 	data[40 * SIGNED_BLOCK] = 0xfe;
-	pid = feed(fd, data, BIG, BIG);
-	a = begin(&sig, fd[0], NULL, 0);
-	for (got = 0; (end = (int)next(a, &p, &n, &in)) == AHEAD_BLOCK; got++)
-		;
-	assert_int_equal(end, AHEAD_EDIGEST);
-	assert_int_equal(got, 40);
-	close(fd[0]);
-	ahead_free(a);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	reading_begin(&r, BIG, 0, BIG, NULL);
+	assert_int_equal(reading_last(&r), AHEAD_EDIGEST);
+	assert_int_equal(r.blocks, 40);
+	reading_end(&r);
 	data[40 * SIGNED_BLOCK] = 0;
 }
 
@@ -329,29 +345,19 @@ test_unreadable(void **state)
 static void
 test_digest(void **state)
 {
-	struct signify	 sig = { BIG, 0, 0 };
-	struct ahead	*a;
+	struct reading	 r;
 	EVP_MD_CTX	*md = EVP_MD_CTX_new();
-	const uint8_t	*p;
 	uint8_t		 is[32], should[32];
-	uint64_t	 in = 0;
-	size_t		 n;
-	pid_t		 pid;
-	int		 fd[2];
 
 	assert_int_equal(EVP_Digest(data + 100, BIG - 100, should, NULL,
 	    EVP_sha256(), NULL), 1);
 	assert_int_equal(EVP_DigestInit_ex(md, EVP_sha256(), NULL), 1);
-	pid = feed(fd, data + 100, BIG - 100, 65536);
-	a = begin(&sig, fd[0], md, 100);
-	while (next(a, &p, &n, &in) == AHEAD_BLOCK)
-		;
-	ahead_free(a);
+	reading_begin(&r, BIG, 100, 65536, md);
+	assert_int_equal(reading_last(&r), AHEAD_END);
+	reading_end(&r);
 	assert_int_equal(EVP_DigestFinal_ex(md, is, NULL), 1);
 	assert_memory_equal(is, should, sizeof(is));
 	EVP_MD_CTX_free(md);
-	close(fd[0]);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 /* Without a start, without a thread, and with more to come. */
@@ -360,11 +366,7 @@ test_unwanted(void **state)
 {
 	struct signify	 sig = { BIG, 0, 0 };
 	struct ahead	*a;
-	const uint8_t	*p;
-	uint64_t	 in = 0;
-	size_t		 n;
-	pid_t		 pid;
-	int		 fd[2];
+	struct reading	 r;
 
 	ahead_free(NULL);
 	assert_non_null(a = ahead_new(&sig));
@@ -373,13 +375,10 @@ test_unwanted(void **state)
 	assert_int_equal(ahead_thread(a), 0);
 	ahead_free(a);
 
-	pid = feed(fd, data, BIG, BIG);
-	a = begin(&sig, fd[0], NULL, 0);
-	assert_int_equal(next(a, &p, &n, &in), AHEAD_BLOCK);
-	ahead_free(a);
-	close(fd[0]);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_true(sig.good < BIG);
+	reading_begin(&r, BIG, 0, BIG, NULL);
+	assert_int_equal(reading_next(&r), AHEAD_BLOCK);
+	reading_end(&r);
+	assert_true(r.sig.good < BIG);
 }
 
 /* The same where no thread can be made. */
