@@ -32,6 +32,10 @@ end_svscan
 : > "$T/log"
 : > "$H/boot.log"
 start_updaterd
+logged() {	# by a process of its own
+	[ "$(grep -c 'profile=[abc] ' "$H/boot.log")" = 3 ]
+}
+wait_for 10 logged
 t "before s6-svscan: slots are there" test -d "$SCAN/gw-a" -a -d "$SCAN/gw-c"
 is "$(grep -h 'profile=[abc] ' "$H/boot.log" | sed 's/.*profile=\(.\) .*action=\([a-z]*\).*reason=/\1 \2 /')" \
     'a registered "waits for its supervisor"

@@ -2,11 +2,7 @@
 # What a reload changes under s6: another owner gets the static slots as well,
 # at once, and one that is static no longer goes back to root; another scan
 # directory has to wait for a restart, and the log says so.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
 . "$HERE/s6.sh"
 
