@@ -638,6 +638,31 @@ config_define(char *s)
 }
 
 static void
+begin(const char *path)
+{
+	conf = config_new();
+	agent = NULL;
+	svc = NULL;
+	setting_begin();
+	memset(&tok, 0, sizeof(tok));
+	if ((conf->path = strdup(path)) == NULL)
+		fatal("strdup");
+	lex_begin(setting_error);
+}
+
+/* What was read is the caller's. */
+static struct config *
+end(void)
+{
+	struct config	*c = conf;
+
+	lex_end();
+	args_free(&list);
+	conf = NULL;
+	return c;
+}
+
+static void
 keep_silent(const char *line)
 {
 }
@@ -651,50 +676,30 @@ config_skim(const char *path)
 {
 	struct config	*skimmed;
 
-	conf = config_new();
-	agent = NULL;
-	svc = NULL;
 	config_onerror(keep_silent);
-	setting_begin();
-	memset(&tok, 0, sizeof(tok));
-	if ((conf->path = strdup(path)) == NULL)
-		fatal("strdup");
-	lex_begin(setting_error);
+	begin(path);
 	if (lex_open(path, 0) == 0)
 		(void)yyparse();
-	lex_end();
-	args_free(&list);
+	skimmed = end();
 	config_onerror(NULL);
-	skimmed = conf;
-	conf = NULL;
 	return skimmed;
 }
 
 struct config *
 config_parse(const char *path)
 {
-	struct config	*parsed = NULL;
+	struct config	*parsed;
 
-	conf = config_new();
-	agent = NULL;
-	svc = NULL;
-	setting_begin();
-	memset(&tok, 0, sizeof(tok));
-	if ((conf->path = strdup(path)) == NULL)
-		fatal("strdup");
-	lex_begin(setting_error);
+	begin(path);
 	if (lex_open(path, 0) == 0) {
 		if (yyparse() != 0)
 			conf->damaged = 1;
 		(void)config_check(conf, setting_error);
 		(void)config_readkeys(conf, setting_error);
 	}
-	lex_end();
-	args_free(&list);
+	parsed = end();
 	if (setting_errors() == 0)
-		parsed = conf;
-	else
-		config_free(conf);
-	conf = NULL;
-	return parsed;
+		return parsed;
+	config_free(parsed);
+	return NULL;
 }

@@ -160,7 +160,6 @@ fill_block(struct stream *s, size_t *n)
 		if (v == AHEAD_MOVED || v == AHEAD_BLOCK)
 			tell(s);
 	} while (v == AHEAD_MOVED);
-	s->inlen = *n;
 	switch (v) {
 	case AHEAD_BAD:
 		return refuse(s, UPD_ESIGNATURE, "%s", signify_why(s->sig));
@@ -169,6 +168,7 @@ fill_block(struct stream *s, size_t *n)
 	case AHEAD_EDIGEST:
 		return refuse(s, UPD_EIO, "libcrypto failed to hash");
 	default:
+		s->inlen = *n;
 		return UPD_OK;
 	}
 }

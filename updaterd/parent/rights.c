@@ -170,18 +170,20 @@ static int
 renew(int dirfd, const struct owner *o, int dry)
 {
 	struct stat	 st;
-	int		 safe = mount_issafe(dirfd), fd, saved;
+	int		 safe = mount_issafe(dirfd), fd, good, saved;
 
 	if ((fd = open_dir(dirfd, "supervise")) == -1)
 		return errno == ENOENT ? 0 : -1;
-	if (fstat(fd, &st) == -1 || (st.st_uid != 0 && !safe)) {
+	if (fstat(fd, &st) == -1)
+		goto fail;
+	if (st.st_uid != 0 && !safe) {
 		errno = EPERM;
 		goto fail;
 	}
-	if (dry || is_set(fd, &st, o, safe)) {
-		dry = !is_set(fd, &st, o, safe);
+	good = is_set(fd, &st, o, safe);
+	if (good || dry) {
 		close(fd);
-		return dry;
+		return !good;
 	}
 	/* Away from whoever had it, before anything in it is looked at. */
 	if (fchown(fd, 0, 0) == -1 || fchmod(fd, MODE_OWN) == -1)
