@@ -214,9 +214,44 @@ join_san(const struct options *o)
 	return b.data;
 }
 
+/* These are its certificates from now on; it may have none for a worker. */
+static void
+note_issued(struct host *h, const struct ca_issued *updater,
+    const struct ca_issued *worker)
+{
+	free(h->fingerprint);
+	free(h->serial);
+	h->fingerprint = strdup(updater->fingerprint);
+	h->serial = strdup(updater->serial);
+	if (h->fingerprint == NULL || h->serial == NULL)
+		err(EXIT_FAILED, NULL);
+	free(h->worker);
+	h->worker = NULL;
+	if (worker != NULL && (h->worker = strdup(worker->serial)) == NULL)
+		err(EXIT_FAILED, NULL);
+	h->expires = updater->expires;
+	h->revoked = 0;
+	h->dirty = 1;
+}
+
+/* What is left to be done by hand; conf: for a host that is new. */
+static void
+tell_next(const struct host *h, const char *path, int conf)
+{
+	if (conf)
+		printf("%s: copy %s to the host and there run: "
+		    "tar -xzpf %s.tgz -C / && updaterd -n\n", h->name,
+		    path, h->name);
+	else
+		printf("%s: pushes wait for the new certificate: copy "
+		    "%s to the host and there run: tar -xzpf %s.tgz "
+		    "-C / && updaterctl reload\n", h->name, path,
+		    h->name);
+}
+
 /*
- * Issue what the host needs, make its bundle, and set what it says in its
- * line.  The line is not yet saved.
+ * Issue what the host needs, make its bundle, save its line, and say what is
+ * left to be done.  0, or -1 (said).
  */
 static int
 issue(struct master *m, struct host *h, struct options *o, int conf)
@@ -257,35 +292,13 @@ issue(struct master *m, struct host *h, struct options *o, int conf)
 	b.conf = conf;
 	if (bundle_write(m, &b) == -1)
 		goto done;
-	free(h->fingerprint);
-	free(h->serial);
-	h->fingerprint = strdup(updater.fingerprint);
-	h->serial = strdup(updater.serial);
-	if (h->fingerprint == NULL || h->serial == NULL)
-		err(EXIT_FAILED, NULL);
-	free(h->worker);
-	h->worker = NULL;
-	if (o->agent && (h->worker = strdup(worker.serial)) == NULL)
-		err(EXIT_FAILED, NULL);
+	note_issued(h, &updater, o->agent ? &worker : NULL);
 	free(h->san);
 	h->san = more;
 	more = NULL;
-	h->expires = updater.expires;
-	h->revoked = 0;
-	h->dirty = 1;
 	path = bundle_path(m, &b);
-	if (hosts_save(m) == 0) {
-		if (conf)
-			printf("%s: copy %s to the host and there run: "
-			    "tar -xzpf %s.tgz -C / && updaterd -n\n", h->name,
-			    path, h->name);
-		else
-			printf("%s: pushes wait for the new certificate: copy "
-			    "%s to the host and there run: tar -xzpf %s.tgz "
-			    "-C / && updaterctl reload\n", h->name, path,
-			    h->name);
-		rv = 0;
-	}
+	if ((rv = hosts_save(m)) == 0)
+		tell_next(h, path, conf);
 	free(path);
  done:
 	free(more);

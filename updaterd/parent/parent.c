@@ -408,14 +408,11 @@ service_event(const char *name, json_t *event)
 	control_event(name, event);
 }
 
-void
-parent_main(struct config *conf, int foreground, int verbose)
+static void
+env_init(struct config *conf, int foreground, int verbose)
 {
 	static struct parent	 parent;
-	struct service_env	 senv;
-	sigset_t		 none;
-	char			 text[UPD_TEXT_SIZE];
-	int			 i, fd;
+	char			 first[16];
 
 	env = &parent;
 	env->conf = conf;
@@ -428,11 +425,18 @@ parent_main(struct config *conf, int foreground, int verbose)
 	tzset();
 	umask(022);
 	/* Its first call takes memory, and ends the program without it. */
-	arc4random_buf(text, sizeof(text));
+	arc4random_buf(first, sizeof(first));
 	log_init("updaterd", 1, verbose);
 	log_procname("parent");
 	config_onerror(conf_error);
 	conf_absolute(conf);
+}
+
+static void
+env_users(const struct config *conf)
+{
+	char	 text[UPD_TEXT_SIZE];
+
 	if (users_check(conf, text) == -1)
 		fatalx("%s", text);
 	user_lookup(conf->user, &env->uid, &env->gid);
@@ -440,6 +444,32 @@ parent_main(struct config *conf, int foreground, int verbose)
 	if (env->uid == 0 || env->unpack_uid == 0 ||
 	    env->uid == env->unpack_uid)
 		fatalx("user and unpack user must be two users, not root");
+}
+
+/* The directories are in it already. */
+static void
+services_init(struct service_env *senv)
+{
+	senv->run_path = CONF_RUN;
+	senv->probe_start = probe_start;
+	senv->probe_cancel = probe_cancel;
+	senv->probe_kill = probe_kill;
+	senv->expires = expiry_health;
+	senv->changed = echo_note;
+	senv->event = service_event;
+	service_init(senv, 0);
+}
+
+void
+parent_main(struct config *conf, int foreground, int verbose)
+{
+	struct service_env	 senv;
+	sigset_t		 none;
+	char			 text[UPD_TEXT_SIZE];
+	int			 i, fd;
+
+	env_init(conf, foreground, verbose);
+	env_users(conf);
 	memset(&senv, 0, sizeof(senv));
 	if (parent_dirs(&senv) == -1 || (fd = dir_open(AT_FDCWD,
 	    env->conf->chroot, 0755)) == -1)
@@ -469,14 +499,7 @@ parent_main(struct config *conf, int foreground, int verbose)
 	    handover.control) == -1)
 		fatal("listen on %s", conf->control);
 	handover.control = -1;
-	senv.run_path = CONF_RUN;
-	senv.probe_start = probe_start;
-	senv.probe_cancel = probe_cancel;
-	senv.probe_kill = probe_kill;
-	senv.expires = expiry_health;
-	senv.changed = echo_note;
-	senv.event = service_event;
-	service_init(&senv, 0);
+	services_init(&senv);
 	log_notice("start");
 	(void)children_start();
 	if (children_configure(conf, serving, text) == -1)

@@ -160,6 +160,28 @@ pipe_size(int fd)
 #endif
 }
 
+/* What both are to do, and how much of it. */
+static void
+orders(const struct update *u, struct msg_inflate_start *im,
+    struct msg_unpack_start *um)
+{
+	const struct agent_conf	*conf = u->agent->conf;
+
+	memset(im, 0, sizeof(*im));
+	/* A header block per entry, and pax records, count as tar bytes. */
+	im->max_out = conf->unpacked + (uint64_t)conf->files * 4096 +
+	    PIPE_BYTES;
+	im->max_in = u->local ? 0 : env->conf->body;
+	im->hash = (uint32_t)u->local;
+	im->keys = (uint32_t)env->conf->release_keys.n;
+	memset(um, 0, sizeof(*um));
+	um->mode = UNPACK_EXTRACT;
+	um->max_files = conf->files;
+	um->max_bytes = conf->unpacked;
+	um->reserve_blocks = u->reserve_bytes;
+	um->reserve_inodes = u->reserve_inodes;
+}
+
 /*
  * Start both workers.  input: the archive, handed over, or -1; then the
  * write end of the first pipe is stored in *out.  0, or -1 with text.
@@ -169,7 +191,6 @@ receive_start(struct update *u, int input, int *out, char *text)
 {
 	struct msg_inflate_start	 im;
 	struct msg_unpack_start		 um;
-	const struct agent_conf		*conf = u->agent->conf;
 	int				 p[2] = { -1, -1 }, q[2] = { -1, -1 };
 	int				 dir = -1, manifest = -1;
 
@@ -186,20 +207,7 @@ receive_start(struct update *u, int input, int *out, char *text)
 	    (manifest = fcntl(u->st.manifest_fd, F_DUPFD_CLOEXEC, 3)) == -1)
 		goto fail;
 
-	memset(&im, 0, sizeof(im));
-	/* A header block per entry, and pax records, count as tar bytes. */
-	im.max_out = conf->unpacked + (uint64_t)conf->files * 4096 +
-	    PIPE_BYTES;
-	im.max_in = u->local ? 0 : env->conf->body;
-	im.hash = (uint32_t)u->local;
-	im.keys = (uint32_t)env->conf->release_keys.n;
-	memset(&um, 0, sizeof(um));
-	um.mode = UNPACK_EXTRACT;
-	um.max_files = conf->files;
-	um.max_bytes = conf->unpacked;
-	um.reserve_blocks = u->reserve_bytes;
-	um.reserve_inodes = u->reserve_inodes;
-
+	orders(u, &im, &um);
 	u->inflate.on_fail = u->unpack.on_fail = worker_failed;
 	u->inflate.on_gone = u->unpack.on_gone = worker_gone;
 	u->inflate.on_progress = worker_moved;
