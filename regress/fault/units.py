@@ -2,14 +2,15 @@
 change and go; start again; check what must hold.  Called by units.sh with the
 number of points to try, 0: all of them."""
 import os
-import random
-import re
 import sys
 
 from lab import read
+from slots import choose, draw, visit
+from tour import Tour
 from unitlab import Goal, UnitLab
 
 END_S = 12		# seconds for what is done to come to its end
+FEW = 4			# of a sample: a point takes a second
 MORE = 4		# points beyond those of the untouched run
 QUIET_S = 0.1		# after it: the last calls
 EVERY = bool(os.environ.get("FAULT_EVERY"))
@@ -18,12 +19,17 @@ EVERY = bool(os.environ.get("FAULT_EVERY"))
 class Phase:
     """begin: the goal that is reached first.  go(lab, watch) does what is
     watched, and returns the tracer and the goals of which one must be
-    reached; late: it is the start of a daemon."""
+    reached.  away: with that configuration instead, the daemon was killed,
+    and go() starts another."""
+
+    who = "parent"
 
     def __init__(self, title, go, begin=None, away=None):
         self.title, self.go = title, go
-        self.begin = begin or Goal()
-        self.away = away	# the configuration changes so, meanwhile
+        self.begin, self.away = begin or Goal(), away
+
+    def __str__(self):
+        return self.title
 
 
 def until(lab, t, g):
@@ -185,21 +191,18 @@ class Run:
         return self
 
 
-def plan_of(lab, chosen, sample, lane, lanes):
+def explore(lab, tour):
     """The untouched runs: how many points each has."""
-    plan, tests, bad, out = [], 0, 0, lab.t + "/calls"
+    chosen = choose(tour, phases(), FEW)
+    out = lab.t + "/calls"
     for p in chosen:
         r = Run(lab, p, 0, out).go()
-        calls = read(out).splitlines()
-        tests += 1
-        print(f"{'not ok' if r.wrong else 'ok'} {tests} - {p.title}: "
-              f"{len(calls)} points, untouched", flush=True)
-        for w in r.wrong:
-            print("#   " + w[:180], flush=True)
-        bad += len(r.wrong)
-        last = len(calls) + (0 if sample else MORE)
-        plan += [(p, i) for i in range(1, last + 1) if i % lanes == lane]
-    return plan, tests, bad
+        calls = len(read(out).splitlines())
+        tour.line(not r.wrong, f"{p}: {calls} points, untouched")
+        tour.tell(r.wrong)
+        tour.violations += len(r.wrong)
+        tour.add(p, calls + (0 if tour.sample else MORE))
+    draw(tour, chosen, FEW)
 
 
 def begin(lab):
@@ -216,46 +219,14 @@ def begin(lab):
 
 def main():
     lab = UnitLab()
-    sample = int(sys.argv[1])
-    only = sys.argv[2] if len(sys.argv) > 2 else None
-    lane, lanes = map(int, os.environ.get("FAULT_LANE", "0/1").split("/"))
+    tour = Tour("killed")
     if not begin(lab):
         return 1
-    dice = random.Random(int(os.environ.get("SEED", "1")))
-    chosen = [p for p in phases() if not only or re.search(only, p.title)]
-    if sample:		# a point takes a second, a phase two
-        sample = max(1, sample // 4)
-        chosen = dice.sample(chosen, min(len(chosen), max(1, sample // 2)))
-    plan, tests, violations = plan_of(lab, chosen, sample, lane, lanes)
-    if sample:
-        plan = dice.sample(plan, min(sample, len(plan)))
-        plan.sort(key=lambda x: chosen.index(x[0]))
-    bad, counted, missed = {}, {}, 0
-    for p, n in plan:
-        r = Run(lab, p, n)
-        try:
-            r.go()
-        except RuntimeError as e:
-            r.wrong.append(str(e))
-        if r.did:
-            counted[p] = counted.get(p, 0) + 1
-        else:
-            missed += 1
-        if r.wrong:
-            violations += 1
-            bad[p] = bad.get(p, 0) + 1
-            print(f"# {p.title}, at {n} ({r.did}):")
-            for w in r.wrong[:8]:
-                print("#   " + w[:180], flush=True)
-    for p in dict.fromkeys(p for p, _ in plan):
-        tests += 1
-        print(f"{'not ok' if p in bad else 'ok'} {tests} - {p.title}: killed "
-              f"at {counted.get(p, 0)} points, {bad.get(p, 0)} violations")
-    print(f"# kill points tried: {sum(counted.values())}, violations: "
-          f"{violations}, not reached: {missed}")
-    print(f"1..{tests}")
+    explore(lab, tour)
+    visit(tour, lab, Run)
+    tour.end("kill points tried", missed=True)
     lab.stop()
-    return 1 if violations else 0
+    return 1 if tour.violations else 0
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ make_users
 make_certs
 PORT=$(free_port) APORT=$(free_port) C_ROOT=$T/agent
 mkdir -p "$T/fault"
-cp "$HERE/fault/lab.py" "$HERE/fault/unitlab.py" "$HERE/fault/units.py" \
-    "$HERE/fault/tracer" "$T/fault/"
+cp "$HERE"/fault/*.py "$HERE/fault/tracer" "$T/fault/"
 install -d -m 1777 "$T/locks"
 
 systemd() {	# service unit [more]
