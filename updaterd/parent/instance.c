@@ -490,12 +490,30 @@ instance_find(const char *name)
 	return NULL;
 }
 
+int
+instance_isstranger(const struct instance *i)
+{
+	return i->stranger > 1 && i->in.running && i->in.pid == i->stranger;
+}
+
+/* What runs of it is not what it is now: end that, and start this. */
+static void
+instance_renew(struct instance *i, const char *why)
+{
+	if (service_isdown(i))
+		return;
+	log_notice("stop %s, pid %d: %s", i->name, (int)i->in.pid, why);
+	service_stop(i, why);
+	if (i->in.desired)
+		i->again = 1;
+}
+
 struct instance *
 instance_place(struct agent *a, const struct service_conf *c,
     const struct seat *s)
 {
 	struct instance	*i;
-	int		 left;
+	int		 left, moved;
 
 	if ((i = instance_find(s->name)) == NULL) {
 		if ((i = instance_make(a, c, s)) == NULL) {
@@ -506,9 +524,12 @@ instance_place(struct agent *a, const struct service_conf *c,
 		/* An earlier daemon's last command, not yet carried out. */
 		if (!i->in.desired && !service_isdown(i))
 			service_stop(i, "wanted down");
+		else if (instance_isstranger(i))
+			instance_renew(i, "started as another's");
 		return i;
 	}
 	left = i->agent == NULL;
+	moved = !left && i->agent != a;
 	if (!left)
 		TAILQ_REMOVE(&i->agent->instances, i, entry);
 	i->leaving = 0;
@@ -518,6 +539,8 @@ instance_place(struct agent *a, const struct service_conf *c,
 	i->keep_intent = 0;
 	take_conf(i, a, c);
 	instance_move(i);
+	if (moved)
+		instance_renew(i, "goes to another agent");
 	if (left) {
 		ledger_note(i);
 		/* The delay that it left in is no longer running. */

@@ -216,6 +216,8 @@ struct instance {
 	const char		*profile;	/* "" none */
 	const char		*home;		/* %h; NULL: has none */
 	char			*seat;		/* holds these three */
+	pid_t			 stranger;	/* a process of this pid was
+						 * started as another's */
 	struct agent		*agent;		/* NULL: leaving */
 	const struct service_conf *conf;	/* NULL: leaving */
 	const struct backend	*backend;
@@ -319,6 +321,8 @@ extern struct all_instances	 all_instances;
 void		 instance_move(struct instance *);
 /* The process that is recorded is none of its: as if it had not run. */
 void		 instance_noprocess(struct instance *);
+/* 1 what runs was started as another service's, or another agent's. */
+int		 instance_isstranger(const struct instance *);
 /* Down, and no longer configured: free it from the loop. */
 void		 instance_leave(struct instance *);
 /* Why there is nothing to start (text), or NULL. */

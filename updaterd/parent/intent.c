@@ -7,6 +7,7 @@
  *			renamed is not believed
  *	owner		the service it is an instance of: another's profile
  *			may make the same name.  Earlier versions have none
+ *	agent		whose release it runs; likewise
  *	desired, desired_by, desired_at
  *	state, phase ("running", "exited"), boot, pid, start_time,
  *	started_at, release, conf
@@ -163,6 +164,10 @@ decode(const json_t *o, const char *name, struct intent *in)
 	    in->owner, sizeof(in->owner)) == -1 || (in->owner[0] != '\0' &&
 	    !name_isvalid(in->owner))))
 		return "owner";
+	if (json_object_get(o, "agent") != NULL && (get_string(o, "agent",
+	    in->agent, sizeof(in->agent)) == -1 || (in->agent[0] != '\0' &&
+	    !name_isvalid(in->agent))))
+		return "agent";
 	if ((in->desired = get_word(o, "desired", "running",
 	    "stopped")) == -1)
 		return "desired";
@@ -283,10 +288,11 @@ encode(const char *name, const struct intent *in)
 	f = !in->failed ? json_null() : json_pack("{s:i, s:s, s:I}",
 	    "code", in->failed_code, "release", in->failed_release,
 	    "at", (json_int_t)in->failed_at);
-	return json_pack("{s:i, s:s, s:s, s:s, s:o, s:I,"
+	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:I,"
 	    " s:s, s:s, s:s, s:i, s:I, s:I, s:s, s:s,"
 	    " s:o, s:o, s:I, s:I}",
 	    "version", VERSION, "service", name, "owner", in->owner,
+	    "agent", in->agent,
 	    "desired", in->desired ? "running" : "stopped",
 	    "desired_by", clean_string(in->desired_by,
 	    sizeof(in->desired_by)),

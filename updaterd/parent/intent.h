@@ -24,6 +24,7 @@ enum exit_kind {
 
 struct intent {
 	char	 owner[UPD_NAME_SIZE];	/* service; "" not recorded */
+	char	 agent[UPD_NAME_SIZE];	/* whose release runs; likewise */
 
 	/* what somebody wants: written before it is acted on */
 	int	 desired;		/* 1 running, 0 stopped */

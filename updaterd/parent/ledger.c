@@ -46,7 +46,13 @@ later(uint32_t ms)
 static int
 replace(struct instance *i)
 {
-	strlcpy(i->in.owner, i->service, sizeof(i->in.owner));
+	/* A daemon that comes next has to know a stranger, too. */
+	if (!instance_isstranger(i)) {
+		strlcpy(i->in.owner, i->service, sizeof(i->in.owner));
+		if (i->agent != NULL)
+			strlcpy(i->in.agent, i->agent->conf->name,
+			    sizeof(i->in.agent));
+	}
 	strlcpy(i->in.state, service_statename(i->state),
 	    sizeof(i->in.state));
 	return intent_replace(service_getenv()->statefd, i->name, &i->in);
@@ -194,6 +200,29 @@ take_wish(struct instance *i, const struct wish *w)
 	i->ledger = LEDGER_BEHIND;
 }
 
+/*
+ * What is on record may be of another service of that name, or of another
+ * agent's: then what runs is ended; and what was wanted of another service,
+ * and how it fared, is nothing to this one.  1 the rest holds, or 0.
+ */
+static int
+take_past(struct instance *i)
+{
+	struct intent	*in = &i->in;
+	int		 same = intent_isof(in, i->service);
+
+	if (in->running && (!same || (in->agent[0] != '\0' &&
+	    strcmp(in->agent, i->agent->conf->name) != 0)))
+		i->stranger = in->pid;
+	if (same)
+		return 1;
+	in->failed = 0;
+	in->exit_kind = EXIT_NONE;
+	in->exit_text[0] = '\0';
+	in->restarts = in->deaths = 0;
+	return 0;
+}
+
 void
 ledger_read(struct instance *i, const struct word *word)
 {
@@ -202,9 +231,8 @@ ledger_read(struct instance *i, const struct word *word)
 	int		 r;
 
 	r = intent_read(service_getenv()->statefd, i->name, &i->in, why);
-	/* What was wanted of another's is nothing to this one. */
-	if (r == 1 && !intent_isof(&i->in, i->service))
-		r = 0;
+	if (r == 1)
+		r = take_past(i);
 	i->prior = plan_prior(r, &i->in, 0);
 	if (plan_wish(r, &i->in, word, i->conf->profiles == NULL,
 	    time_real_us(), &wish)) {
