@@ -81,6 +81,9 @@ like "$(v .detail)" "manifest of release $id1 cannot be read" "is said"
 head -c 300 "$T/mtree" > "$C_ROOT/releases/$id1.mtree"
 is "$(verify default "$id1")" 1 "a torn one"
 like "$(v .detail)" "manifest is damaged" "is said"
+grep -v '^\. ' "$T/mtree" > "$C_ROOT/releases/$id1.mtree"
+is "$(verify default "$id1")" 1 "one without the release itself"
+like "$(v .detail)" "does not name the release itself" "is said"
 
 # --- beside others --------------------------------------------------------
 python3 "$HERE/push.py" --port "$PORT" --certs "$T/certs" \

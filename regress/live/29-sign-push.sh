@@ -40,11 +40,14 @@ t "the old one has gone" sh -c "! '$signify' -Vqz -p '$theirs' \
     -x '$T/r1.again' >/dev/null 2>&1"
 gzip <"$T/r1.tar" | python3 -c 'import sys
 d = sys.stdin.buffer.read()
-o = bytes([0x1f, 0x8b, 8, 4 | 8 | 16]) + d[4:10] + b"\1\2" + bytes(513) + \
-    b"name\0comment\0"
+o = bytes([0x1f, 0x8b, 8, 2 | 4 | 8 | 16]) + d[4:10] + b"\1\2" + \
+    bytes(513) + b"name\0comment\0hc"
 sys.stdout.buffer.write(o + d[10:])' >"$T/busy"
 t "a name, a comment and more in the head are left out" um sign "$T/busy"
 t "and it is good" verify "$ours" "$T/busy.signed"
+python3 -c 'import sys
+d = sys.stdin.buffer.read()
+sys.stdout.buffer.write(d[:3] + b"\40" + d[4:])' <"$T/r1.tgz" >"$T/reserved"
 t "an archive of exactly one block" sh -c "head -c 65000 /dev/urandom |
     gzip -1n >'$T/block'; truncate -s 65546 '$T/block';
     '$UPDATERMASTER' -d '$M' sign '$T/block'"
@@ -60,6 +63,8 @@ fails() {	# description pattern command...
 	fi
 }
 fails "not a gzip" "only a gzip archive" um sign "$T/r1.tar"
+fails "a flag of gzip that none knows" "only a gzip archive" \
+    um sign "$T/reserved"
 fails "no such key" "No such file .*updatermaster init -k" um sign -k "$T/none.sec" "$T/r1.tgz"
 fails "no file" "not a regular file" um sign -k /dev/null "$T/r1.tgz"
 fails "a public key" "is a public key: sign with the secret one" um sign -k "$theirs" "$T/r1.tgz"
@@ -71,6 +76,14 @@ fails "the wrong passphrase" "wrong passphrase" sh -c "'$UPDATERMASTER' \
     sign -k '$T/keys/asked.sec' '$T/r1.tgz' <'$T/guess'"
 fails "no passphrase" "signify -G -n" sh -c "'$UPDATERMASTER' sign \
     -k '$T/keys/asked.sec' '$T/r1.tgz' </dev/null"
+python3 -c 'import base64, sys
+a, b = sys.stdin.read().splitlines()
+d = base64.b64decode(b)
+print(a, base64.b64encode(d[:4] + b"\377" * 4 + d[8:]).decode(), sep="\n")' \
+    <"$T/keys/asked.sec" >"$T/keys/slow.sec"
+chmod 600 "$T/keys/slow.sec"
+fails "a passphrase that would take a year" "damaged: 4294967295 rounds" \
+    timeout 20 "$UPDATERMASTER" sign -k "$T/keys/slow.sec" "$T/r1.tgz"
 chmod 640 "$T/keys/theirs.sec"
 fails "a key that others can read" "chmod 600" um sign \
     -k "$T/keys/theirs.sec" "$T/r1.tgz"

@@ -58,6 +58,11 @@ for MOUNT in "" mount; do
 		    "cd $SCAN/gw-a/supervise && mv away control"
 		is "$(may _updagent gw-a)" 0 "can mend it"
 	fi
+	as_user s6-svc -d "$SCAN/gw-a"
+	t "he stops it" wait_for 10 state_is gw-a down
+	is "$(service health.healthy gw-a)" null "of one that is down no health"
+	as_user s6-svc -u "$SCAN/gw-a"
+	t "and starts it" wait_for 10 state_is gw-a up
 	down=$SCAN/gw-a/down logdown=$SCAN/gw-a/log/down
 	t "it is stopped" ctl stop gw-a
 	t "and down for the next supervisor, with its logger" \

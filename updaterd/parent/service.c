@@ -496,7 +496,7 @@ halted(struct instance *i)
 	i->again = i->returns = 0;
 	i->drained = 1;
 	evtimer_del(&i->delay_ev);
-	health_end(i);
+	health_clear(i);
 	observe_answered(i);
 	log_notice("find %s stopped outside: %s", i->name,
 	    note_text(&i->why));
