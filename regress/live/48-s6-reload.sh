@@ -75,6 +75,21 @@ for M in "" mount; do
 		ctl reload >/dev/null
 		t "as does a mount" wait_for 5 said "mount nothing on $SCAN now"
 	}
+	OWNER="_updagent\" #"
+	s6_conf optional
+	sed -i 's/supervise s6.*/supervise native/' "$T/conf"
+	t "a reload to another supervisor" ctl reload
+	taken() {
+		[ "$(service supervisor gw-a) $(service state gw-a)" = \
+		    "native up" ]
+	}
+	t "is done, once the service has ended here" wait_for 10 taken
+	s6_conf optional
+	t "and one back" ctl reload
+	taken() {
+		[ "$(service supervisor gw-a) $(service state gw-a)" = "s6 up" ]
+	}
+	t "as well" wait_for 10 taken
 	stop_updaterd
 	s6-svscanctl -t "$SCAN"
 	wait_for 10 gone "$SVSCAN"

@@ -95,7 +95,7 @@ quiet_counts(struct instance *i)
 void
 quiet_died(struct instance *i, uint32_t ms)
 {
-	if (i->observed == NULL || ms == 0)
+	if (!i->backend->foreign || ms == 0)
 		return;
 	i->observed->quiet_ms = ms;
 	if (!quiet_is(i))

@@ -124,6 +124,16 @@ regrant(struct scan *s, int fd, const char *name, const struct owner *o)
 	close(slot);
 }
 
+/* That of a slot's service; NULL: it is on its way out, or to another
+ * supervisor, and has none of s6. */
+static const struct service_conf *
+conf_of(const struct s6 *x)
+{
+	const struct service_conf	*c = x->i->conf;
+
+	return c != NULL && c->supervisor == SUPERVISE_S6 ? c : NULL;
+}
+
 /* What the services in it say now of static slots: the list is to be freed. */
 static struct owner
 collect(struct scan *s, struct args *names)
@@ -135,7 +145,7 @@ collect(struct scan *s, struct args *names)
 
 	memset(names, 0, sizeof(*names));
 	TAILQ_FOREACH(x, &s->slots, entry) {
-		if ((c = x->i->conf) == NULL || c->scan_static.n == 0 ||
+		if ((c = conf_of(x)) == NULL || c->scan_static.n == 0 ||
 		    strcmp(c->scandir, s->path) != 0)
 			continue;
 		o = x->owner;
@@ -174,19 +184,20 @@ take_static(struct scan *s)
 static void
 review(int nofd, short what, void *arg)
 {
-	struct scan		*s = arg;
-	const struct s6		*x;
-	const char		*to = NULL;
-	int			 n = 0, mount = 0;
+	struct scan			*s = arg;
+	const struct service_conf	*c;
+	const struct s6			*x;
+	const char			*to = NULL;
+	int				 n = 0, mount = 0;
 
 	take_static(s);
 	TAILQ_FOREACH(x, &s->slots, entry) {
-		if (x->i->conf == NULL || x->i->backend != &s6_backend)
+		if ((c = conf_of(x)) == NULL)
 			continue;
-		if (strcmp(x->i->conf->scandir, s->path) != 0) {
-			to = x->i->conf->scandir;
+		if (strcmp(c->scandir, s->path) != 0) {
+			to = c->scandir;
 			n++;
-		} else if (x->i->conf->scan_mount)
+		} else if (c->scan_mount)
 			mount = 1;
 	}
 	if (n > 0)
