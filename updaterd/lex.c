@@ -201,8 +201,9 @@ lex_depth(void)
 	return depth;
 }
 
-int
-lex_braceline(void)
+/* Of the innermost block. */
+static int
+brace_line(void)
 {
 	size_t	 n = depth < DEPTH_MAX ? depth : DEPTH_MAX;
 
@@ -505,7 +506,7 @@ end_of_source(struct source *s, struct token *t)
 	if (depth != s->depth && !truncated) {
 		truncated = 1;
 		complain(here(s), "the file ends inside the block opened on "
-		    "line %d", lex_braceline());
+		    "line %d", brace_line());
 	}
 	if (truncated) {
 		t->type = LEX_TRUNCATED;

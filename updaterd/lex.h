@@ -40,9 +40,8 @@ void		 lex_next(struct token *);
 /* After a syntax error at this token: go on with the end of its statement,
  * over any block it opens, but not beyond the block it stands in. */
 void		 lex_skip(const struct token *);
-/* Blocks open now; the line of the innermost one's brace. */
+/* Blocks open now. */
 size_t		 lex_depth(void);
-int		 lex_braceline(void);
 /* "line 7", or "line 7 of file" as seen from another file (the second
  * position).  Overwritten by the next call. */
 const char	*lex_where(int, int);

@@ -243,7 +243,8 @@ asked_isgood(const struct asked *a)
 	    json_is_object(a->req.answer);
 }
 
-void
+/* Why it is not good, on one line. */
+static void
 asked_why(const struct asked *a, char *out, size_t size)
 {
 	const json_t	*d = json_object_get(a->req.answer, "detail");
@@ -259,7 +260,8 @@ asked_why(const struct asked *a, char *out, size_t size)
 	    "no reason given");
 }
 
-const json_t *
+/* The agent in an answer of /status, or NULL. */
+static const json_t *
 asked_agent(const struct asked *a)
 {
 	const json_t	*list = json_object_get(a->req.answer, "agents"), *o;

@@ -50,10 +50,6 @@ void		 query_close(struct query *);
 void		 query_ask(struct query *);
 /* What a host answered is good: 200 with JSON. */
 int		 asked_isgood(const struct asked *);
-/* Why not, on one line. */
-void		 asked_why(const struct asked *, char *, size_t);
-/* The agent in an answer of /status, or NULL. */
-const json_t	*asked_agent(const struct asked *);
 /* Cells of a line of status: state, release, services, detail; in that
  * order, each of UPD_TEXT_SIZE.  1 if all is well. */
 #define STATUS_CELLS	4

@@ -64,17 +64,18 @@ plan_ownself(const struct plan *p)
 	return p->self_root != NULL || p->self_tarball != NULL;
 }
 
+/* Nothing was done there: a resumed rollout begins with it again. */
+static int
+is_void(enum outcome o)
+{
+	return o == OUTCOME_UNREACHABLE || o == OUTCOME_DISTRUSTED;
+}
+
 int
 outcome_isbad(enum outcome o)
 {
 	return o == OUTCOME_FAILED || o == OUTCOME_ROLLED_BACK ||
-	    o == OUTCOME_UNCONFIRMED || outcome_isvoid(o);
-}
-
-int
-outcome_isvoid(enum outcome o)
-{
-	return o == OUTCOME_UNREACHABLE || o == OUTCOME_DISTRUSTED;
+	    o == OUTCOME_UNCONFIRMED || is_void(o);
 }
 
 uint32_t
@@ -92,11 +93,11 @@ target_isbad(const struct target *t)
 int
 target_isfinal(const struct target *t)
 {
-	if (t->agent == OUTCOME_NONE || outcome_isvoid(t->agent))
+	if (t->agent == OUTCOME_NONE || is_void(t->agent))
 		return 0;
 	return outcome_isbad(t->agent) || t->agent == OUTCOME_UNDONE ||
 	    !t->ro->plan.self || t->ro->plan.dry_run ||
-	    (t->self != OUTCOME_NONE && !outcome_isvoid(t->self));
+	    (t->self != OUTCOME_NONE && !is_void(t->self));
 }
 
 size_t
@@ -335,7 +336,7 @@ prepare(struct rollout *ro)
 			continue;
 		}
 		t->state = TARGET_WAIT;
-		if (outcome_isvoid(t->agent))
+		if (is_void(t->agent))
 			t->agent = OUTCOME_NONE;
 		t->self = OUTCOME_NONE;
 	}

@@ -39,8 +39,6 @@ const char	*outcome_name(enum outcome);
 enum outcome	 outcome_find(const char *);
 /* 1 if the host counts as failed or not reached. */
 int		 outcome_isbad(enum outcome);
-/* 1 if nothing was done there: a resumed rollout begins with it again. */
-int		 outcome_isvoid(enum outcome);
 
 enum target_state {
 	TARGET_WAIT,			/* not begun, or to be asked first */

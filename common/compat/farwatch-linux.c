@@ -55,14 +55,6 @@ farwatch_file(struct farwatch *w, int dirfd, const char *name)
 }
 
 void
-farwatch_close(struct farwatch *w)
-{
-	if (w->n > 0)
-		close(w->fds[0]);
-	w->n = 0;
-}
-
-void
 farwait_init(struct farwait *w)
 {
 	w->fd = -1;

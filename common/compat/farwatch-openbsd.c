@@ -55,13 +55,6 @@ farwatch_file(struct farwatch *w, int dirfd, const char *name)
 }
 
 void
-farwatch_close(struct farwatch *w)
-{
-	while (w->n > 0)
-		close(w->fds[--w->n]);
-}
-
-void
 farwait_init(struct farwait *w)
 {
 	w->fd = -1;

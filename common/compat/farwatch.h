@@ -23,7 +23,6 @@ int	 farwatch_init(struct farwatch *);
 int	 farwatch_dir(struct farwatch *, int);
 /* The end of a file, or its replacement by another.  Likewise. */
 int	 farwatch_file(struct farwatch *, int, const char *);
-void	 farwatch_close(struct farwatch *);
 
 /* The other side: fd becomes readable, -1 none. */
 struct farwait {

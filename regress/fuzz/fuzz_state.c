@@ -42,7 +42,7 @@ try_intent(void)
 		a.exit_at = 0;
 		memset(a.exit_text, 0, sizeof(a.exit_text));
 	}
-	if (intent_write(scratch_fd, "x", &a) == -1 ||
+	if (intent_replace(scratch_fd, "x", &a) == -1 ||
 	    intent_read(scratch_fd, "x", &b, why) != 1 ||
 	    memcmp(&a, &b, sizeof(a)) != 0)
 		abort();

@@ -64,14 +64,14 @@ test_roundtrip(void **state)
 	char		 why[UPD_TEXT_SIZE];
 
 	fill(&in);
-	assert_int_equal(intent_write(dirfd, "agent", &in), 0);
+	assert_int_equal(intent_replace(dirfd, "agent", &in), 0);
 	assert_int_equal(fstatat(dirfd, "agent.json", &st, 0), 0);
 	assert_int_equal(st.st_mode & ALLPERMS, 0600);
 	assert_int_equal(intent_read(dirfd, "agent", &out, why), 1);
 	assert_memory_equal(&in, &out, sizeof(in));
 
 	memset(&in, 0, sizeof(in));
-	assert_int_equal(intent_write(dirfd, "agent", &in), 0);
+	assert_int_equal(intent_replace(dirfd, "agent", &in), 0);
 	assert_int_equal(intent_read(dirfd, "agent", &out, why), 1);
 	assert_memory_equal(&in, &out, sizeof(in));
 	assert_int_equal(intent_remove(dirfd, "agent"), 0);
@@ -93,7 +93,7 @@ test_hostile_names(void **state)
 		fill(&in);
 		memset(in.desired_by, c, sizeof(in.desired_by) - 1);
 		memset(in.exit_text, c, sizeof(in.exit_text) - 1);
-		assert_int_equal(intent_write(dirfd, "agent", &in), 0);
+		assert_int_equal(intent_replace(dirfd, "agent", &in), 0);
 		assert_int_equal(intent_read(dirfd, "agent", &out, why), 1);
 		assert_int_equal(out.desired, 1);
 	}
@@ -148,7 +148,7 @@ test_bad_content(void **state)
 
 	/* every shorter part of a good one */
 	fill(&in);
-	assert_int_equal(intent_write(dirfd, "agent", &in), 0);
+	assert_int_equal(intent_replace(dirfd, "agent", &in), 0);
 	data = file_read(dirfd, "agent.json", INTENT_MAX, &len);
 	assert_non_null(data);
 	for (i = 0; i < len; i++)
@@ -167,7 +167,7 @@ changed(const char *from, const char *to)
 	size_t		 len;
 
 	fill(&in);
-	assert_int_equal(intent_write(dirfd, "agent", &in), 0);
+	assert_int_equal(intent_replace(dirfd, "agent", &in), 0);
 	data = file_read(dirfd, "agent.json", INTENT_MAX, &len);
 	assert_non_null(data);
 	if ((at = strstr(data, from)) == NULL)
@@ -219,7 +219,7 @@ test_not_a_file(void **state)
 	assert_int_equal(unlinkat(dirfd, "agent.json", AT_REMOVEDIR), 0);
 
 	fill(&in);
-	assert_int_equal(intent_write(dirfd, "agent", &in), 0);
+	assert_int_equal(intent_replace(dirfd, "agent", &in), 0);
 	assert_int_equal(renameat(dirfd, "agent.json", dirfd, "real"), 0);
 	assert_int_equal(symlinkat("real", dirfd, "agent.json"), 0);
 	assert_int_equal(intent_read(dirfd, "agent", &out, why), -1);
@@ -235,10 +235,10 @@ test_write_fails(void **state)
 	char		 why[UPD_TEXT_SIZE];
 
 	fill(&in);
-	assert_int_equal(intent_write(dirfd, "agent", &in), 0);
+	assert_int_equal(intent_replace(dirfd, "agent", &in), 0);
 	assert_int_equal(mkdirat(dirfd, ".agent.json.tmp", 0700), 0);
 	in.desired = 0;
-	assert_int_equal(intent_write(dirfd, "agent", &in), -1);
+	assert_int_equal(intent_replace(dirfd, "agent", &in), -1);
 	assert_int_equal(intent_read(dirfd, "agent", &out, why), 1);
 	assert_int_equal(out.desired, 1);
 	assert_int_equal(unlinkat(dirfd, ".agent.json.tmp", AT_REMOVEDIR),

@@ -266,7 +266,7 @@ record(pid_t pid, int desired, int64_t at)
 	in.start_time = pid_starttime(pid);
 	in.started_at = at;
 	strlcpy(in.release, "r2", sizeof(in.release));
-	assert_int_equal(intent_write(service_getenv()->statefd, "s", &in),
+	assert_int_equal(intent_replace(service_getenv()->statefd, "s", &in),
 	    0);
 }
 
@@ -353,7 +353,7 @@ test_stopped_before(void **state)
 	in.desired = 1;
 	in.desired_at = time_real_us() - 1000000;
 	strlcpy(in.desired_by, "root", sizeof(in.desired_by));
-	assert_int_equal(intent_write(service_getenv()->statefd, "s", &in),
+	assert_int_equal(intent_replace(service_getenv()->statefd, "s", &in),
 	    0);
 	i = begin(1);
 	see(i, 0, WANTED_DOWN, 0, SIGTERM);
@@ -368,7 +368,7 @@ test_stopped_before(void **state)
 
 	/* before it was last started, or by ourselves: no wish */
 	in.desired_at = time_real_us() + 60000000;
-	assert_int_equal(intent_write(service_getenv()->statefd, "s", &in),
+	assert_int_equal(intent_replace(service_getenv()->statefd, "s", &in),
 	    0);
 	i = begin(1);
 	see(i, 0, WANTED_DOWN, 0, SIGTERM);
@@ -377,7 +377,7 @@ test_stopped_before(void **state)
 	fake.obey = 1;
 	lab_clear();
 	in.desired_at = time_real_us() - 1000000;
-	assert_int_equal(intent_write(service_getenv()->statefd, "s", &in),
+	assert_int_equal(intent_replace(service_getenv()->statefd, "s", &in),
 	    0);
 	i = begin(1);
 	stamp = time_real_us();

@@ -196,16 +196,8 @@ recv_end(void *arg, struct imsg *imsg)
 
 /* --- requests and updates ------------------------------------------- */
 
-uint32_t
-conn_newid(struct net *net)
-{
-	do
-		net->lastid++;
-	while (net->lastid == 0 || conn_byid(net, net->lastid) != NULL);
-	return net->lastid;
-}
-
-struct conn *
+/* Or NULL. */
+static struct conn *
 conn_byid(struct net *net, uint32_t id)
 {
 	struct conn	*c;
@@ -214,6 +206,15 @@ conn_byid(struct net *net, uint32_t id)
 		if (c->id == id && id != 0)
 			return c;
 	return NULL;
+}
+
+uint32_t
+conn_newid(struct net *net)
+{
+	do
+		net->lastid++;
+	while (net->lastid == 0 || conn_byid(net, net->lastid) != NULL);
+	return net->lastid;
 }
 
 static int

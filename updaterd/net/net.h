@@ -210,7 +210,6 @@ enum evict	 conn_evict(const struct conn *);
 void		 net_left(struct net *);
 /* A number for a request at the parent. */
 uint32_t	 conn_newid(struct net *);
-struct conn	*conn_byid(struct net *, uint32_t);	/* or NULL */
 
 /* addr.c */
 /* 1 if both are from one place: an address, or an IPv6 /64. */

@@ -192,8 +192,9 @@ audit_start(struct agent *a, const char *id, int64_t since, uint32_t limit_ms,
 	return 0;
 }
 
-json_t *
-audit_totals(const struct audit_result *r)
+/* {"changed":n, ..} of those there are. */
+static json_t *
+totals_json(const struct audit_result *r)
 {
 	json_t	*o = json_object();
 	int	 i;
@@ -239,7 +240,7 @@ answer(void *arg, const struct audit_result *r)
 		    "entries", (json_int_t)r->done.entries,
 		    "files", (json_int_t)r->done.files,
 		    "bytes", (json_int_t)r->done.bytes,
-		    "ms", (json_int_t)r->ms, "totals", audit_totals(r),
+		    "ms", (json_int_t)r->ms, "totals", totals_json(r),
 		    "faults", r->faults, "detail", r->whole ? NULL :
 		    r->text));
 	free(q);

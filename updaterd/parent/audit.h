@@ -32,8 +32,6 @@ int		 audit_isbusy(void);
 /* An update begins: the unpack user is its own now.  done() follows. */
 void		 audit_cancel(const char *);
 
-/* {"changed":n, ..} of those there are. */
-json_t		*audit_totals(const struct audit_result *);
 /* 1 if it lacks something that it needs: what is merely there besides, or
  * has other rights, can be lived with. */
 int		 audit_isbroken(const struct audit_result *);

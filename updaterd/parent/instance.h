@@ -371,8 +371,6 @@ enum plan_reason seat_take(struct agent *, const struct service_conf *,
 /* See instance_sketch(). */
 struct instance	*seat_sketch(struct agent *, const struct service_conf *,
 		    const char *);
-/* Directory of a profile; malloced, or NULL ENOMEM. */
-char		*seat_home(const struct service_conf *, const char *);
 /* All instances in the order of the configuration, default ones first. */
 void		 seat_sort(struct agent *);
 /* fn(arg, name) for each state file that has no instance. */

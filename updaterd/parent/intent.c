@@ -334,14 +334,6 @@ intent_replace(int dirfd, const char *name, const struct intent *in)
 	return r;
 }
 
-int
-intent_write(int dirfd, const char *name, const struct intent *in)
-{
-	if (intent_replace(dirfd, name, in) == -1)
-		return -1;
-	return fsync(dirfd);
-}
-
 void
 intent_sweep(int dirfd)
 {

@@ -65,9 +65,8 @@ struct intent {
 int	 intent_read(int, const char *, struct intent *, char *);
 /* 1 unless it is known to be of another service. */
 int	 intent_isof(const struct intent *, const char *);
-/* Write it durably.  0, or -1 with errno. */
-int	 intent_write(int, const char *, const struct intent *);
-/* The same for one of many: durable only after an fsync of the directory. */
+/* Write it: durable after an fsync of the directory, one for many of them.
+ * 0, or -1 with errno. */
 int	 intent_replace(int, const char *, const struct intent *);
 /* At start: remove the temporary names that a killed daemon left. */
 void	 intent_sweep(int);

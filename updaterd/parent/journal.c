@@ -38,8 +38,8 @@ static const char *const phasenames[JOURNAL__MAX] = {
 	[JOURNAL_ROLLBACK] =	"rollback"
 };
 
-const char *
-journal_phasename(enum journal_phase phase)
+static const char *
+phase_name(enum journal_phase phase)
 {
 	if ((unsigned int)phase >= JOURNAL__MAX)
 		return "unknown";
@@ -80,7 +80,7 @@ journal_write(struct store *s, const struct journal *j)
 	}
 	o = json_pack("{s:i, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:I}",
 	    "version", JOURNAL_VERSION,
-	    "phase", journal_phasename(j->phase),
+	    "phase", phase_name(j->phase),
 	    "attempts", (json_int_t)j->attempts,
 	    "is_rollback", j->is_rollback != 0,
 	    "to", j->to,

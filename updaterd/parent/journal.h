@@ -20,7 +20,6 @@ enum journal_phase {
 	JOURNAL_ROLLBACK,	/* going back to `from` */
 	JOURNAL__MAX
 };
-const char	*journal_phasename(enum journal_phase);
 
 struct journal {
 	enum journal_phase phase;

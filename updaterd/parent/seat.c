@@ -21,7 +21,8 @@
 
 #define SUFFIX	".json"
 
-char *
+/* Directory of a profile; malloced, or NULL ENOMEM. */
+static char *
 seat_home(const struct service_conf *c, const char *profile)
 {
 	char	*s;

@@ -34,8 +34,6 @@ void	 visit_all(struct lodge *);
 int	 visit_open(struct lodge *, const char *);
 /* Remove its runtime files. */
 void	 visit_sweep(struct lodge *, const char *);
-/* How many of its runtime files are there. */
-uint32_t visit_stale(const struct lodge *, int);
 
 /* rlog.c: a line more in the reconcile log, which is rotated before the
  * first one of a run if it is too long. */

@@ -110,8 +110,9 @@ visit_open(struct lodge *l, const char *name)
 	    O_CLOEXEC);
 }
 
-uint32_t
-visit_stale(const struct lodge *l, int fd)
+/* How many of its runtime files are there. */
+static uint32_t
+count_stale(const struct lodge *l, int fd)
 {
 	struct stat	 st;
 	uint32_t	 n = 0;
@@ -145,7 +146,7 @@ send_found(struct lodge *l, struct msg_profile_found *f, int fd)
 {
 	if (fd != -1 && f->skip == SKIP_NONE) {
 		statefile_read(fd, l->start.service, f);
-		f->stale = visit_stale(l, fd);
+		f->stale = count_stale(l, fd);
 	}
 	orders_send(&l->ibuf, IMSG_PROFILE_FOUND, f, sizeof(*f));
 }
