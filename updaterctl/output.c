@@ -453,7 +453,10 @@ put_outcome(struct screen *s, const json_t *d)
 	fprintf(s->f, "%*s", DETAIL_INDENT, "");
 	if (js_true(d, "rolled_back"))
 		fprintf(s->f, "rolled back, the old release is healthy: ");
-	else if (id == NULL) {
+	else if (id == NULL && strcmp(js_text(d, "agent"), "self") == 0) {
+		fprintf(s->f, "the updaterd that was installed serves on\n");
+		return;
+	} else if (id == NULL) {
 		put_text(s, TONE_BAD, "no release runs now");
 		fputc('\n', s->f);
 		return;

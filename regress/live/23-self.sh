@@ -31,6 +31,8 @@ is "$(push b -F confirm_self=true)" 400 "it belongs to /update-self"
 is "$(CERT=controller api POST /agents/self/rollback)" 403 "role self is needed"
 is "$(push_self r1)" 500 "no updater in it"
 like "$(body .detail.error)" 'new updaterd' "the reason"
+like "$(ctl update self "$T/r1.tgz" 2>&1)" "installed serves on" \
+    "what serves is said"
 printf '#!/bin/sh\n[ "$1" = -V ] && exec echo updaterd 9\necho "conf:7: no" >&2\nexit 1\n' > "$T/picky.in"
 mk_self picky "$T/picky.in"
 is "$(push_self picky)" 500 "-n does not like the live configuration"

@@ -343,6 +343,15 @@ errors(void **state)
 	fclose(s.f);
 	json_decref(v);
 	has("no release runs now");
+
+	s = begin(0);
+	v = json("{\"detail\":{\"agent\":\"self\",\"error\":\"bad\","
+	    "\"rolled_back\":false,\"phase\":\"preflight\","
+	    "\"healthy\":true,\"release\":null}}");
+	output_error(&s, 500, v);
+	fclose(s.f);
+	json_decref(v);
+	has("the updaterd that was installed serves on");
 }
 
 static void

@@ -416,7 +416,8 @@ update_fail(struct update *u, enum upd_error error, const char *fmt, ...)
 	if (status < 500 || error == UPD_ENOSPACE || error == UPD_EFULL)
 		detail = json_string(u->text);
 	else
-		detail = json_pack("{s:s, s:s, s:b, s:s, s:b, s:o}",
+		detail = json_pack("{s:s, s:s, s:s, s:b, s:s, s:b, s:o}",
+		    "agent", u->agent->conf->name,
 		    "error", u->text, "stderr", u->output ? u->output : "",
 		    "rolled_back", 0, "phase", u->phase,
 		    "healthy", agent_healthy(u->agent),
