@@ -228,7 +228,11 @@ intent_read(int dirfd, const char *name, struct intent *in, char *why)
 	memset(in, 0, sizeof(*in));
 	if (file_name(name, file, sizeof(file)) == -1)
 		goto fail;
-	if ((data = file_read(dirfd, file, INTENT_MAX, &len)) == NULL) {
+	/* Twice: a service would stay down for an error that has passed. */
+	if ((data = file_read(dirfd, file, INTENT_MAX, &len)) == NULL &&
+	    errno != ENOENT)
+		data = file_read(dirfd, file, INTENT_MAX, &len);
+	if (data == NULL) {
 		if (errno == ENOENT)
 			return 0;
 		goto fail;
