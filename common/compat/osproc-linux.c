@@ -33,6 +33,15 @@ osproc_batch(void)
 	(void)sched_setscheduler(0, SCHED_BATCH, &p);
 }
 
+void
+osproc_idle(void)
+{
+	struct sched_param	 p;
+
+	memset(&p, 0, sizeof(p));
+	(void)sched_setscheduler(0, SCHED_IDLE, &p);
+}
+
 int
 osproc_diewith(pid_t parent)
 {

@@ -26,6 +26,11 @@ osproc_batch(void)
 {
 }
 
+void
+osproc_idle(void)
+{
+}
+
 int
 osproc_diewith(pid_t parent)
 {

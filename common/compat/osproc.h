@@ -17,6 +17,8 @@ int	 osproc_diewith(pid_t);
 /* Long work that nobody watches: to be given time in long pieces, and never
  * before a service that wakes up.  A help: nothing is said if it fails. */
 void	 osproc_batch(void);
+/* The calling thread helps others, in time that nobody else wants. */
+void	 osproc_idle(void);
 /* The absolute path of the running program.  0, or -1 with errno. */
 int	 osproc_exepath(char *, size_t);
 

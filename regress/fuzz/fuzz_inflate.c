@@ -2,7 +2,7 @@
  * The decompressing stream, with a limit of 1 MiB: no more than that may
  * come out, and what is accepted must be the whole input.
  */
-/* LINK: updaterd/inflate/ahead.o updaterd/inflate/stream.o updaterd/inflate/signify.o common/relkey.o updaterd/inflate/gzip.o updaterd/inflate/unzstd.o updaterd/inflate/deflate_zlib.o common/error.o */
+/* LINK: common/compat/osproc-linux.o updaterd/inflate/ahead.o updaterd/inflate/stream.o updaterd/inflate/signify.o common/relkey.o updaterd/inflate/gzip.o updaterd/inflate/unzstd.o updaterd/inflate/deflate_zlib.o common/error.o */
 /* LIBS: -lz -lzstd -lcrypto */
 #include <sys/mman.h>
 

@@ -3,12 +3,14 @@
  * good; and a thread that nobody wants any more goes away.  The judge is one
  * of our own: a block that begins with 0xff is bad, 0xfe cannot be hashed.
  */
-/* LINK: updaterd/inflate/ahead.o */
+/* LINK: common/compat/osproc-linux.o updaterd/inflate/ahead.o */
 /* LIBS: -lcrypto -lpthread */
 #include <sys/types.h>
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,6 +34,9 @@ struct signify {
 
 static uint8_t	*data;
 static int	 alone;		/* without a thread */
+static pthread_t caller;
+static sem_t	 stalled, goon;	/* the thread, in a block of 0xfd */
+static int	 kept;		/* which was as it should be then */
 
 EVP_MD_CTX *
 signify_hasher(void)
@@ -43,6 +48,11 @@ int
 signify_hash(EVP_MD_CTX *md, const uint8_t *p, size_t len,
     uint8_t hash[SIGNED_HASH_LEN])
 {
+	if (p[0] == 0xfd && !pthread_equal(pthread_self(), caller)) {
+		sem_post(&stalled);
+		sem_wait(&goon);
+		kept = memcmp(p, data + 3 * SIGNED_BLOCK, len) == 0;
+	}
 	hash[0] = p[0];
 	return p[0] == 0xfe ? -1 : 0;
 }
@@ -67,6 +77,9 @@ setup(void **state)
 {
 	size_t	 i;
 
+	caller = pthread_self();
+	sem_init(&stalled, 0, 0);
+	sem_init(&goon, 0, 0);
 	if ((data = malloc(BIG)) == NULL)
 		return -1;
 	for (i = 0; i < BIG; i++)
@@ -248,6 +261,31 @@ test_file(void **state)
 	fclose(f);
 }
 
+/* A thread that gets no time in the middle of a block: nobody waits for it,
+ * and what it reads is not overwritten. */
+static void
+test_stalled(void **state)
+{
+	struct reading	 r;
+	enum ahead_verdict v;
+	size_t		 at;
+
+	data[3 * SIGNED_BLOCK] = 0xfd;
+	kept = 0;
+	alarm(60);		/* to wait for it would be for ever */
+	reading_begin(&r, BIG, 4 * SIGNED_BLOCK, BIG, NULL);
+	sem_wait(&stalled);
+	for (at = 0; (v = reading_next(&r)) == AHEAD_BLOCK; at += r.n)
+		assert_memory_equal(r.p, data + at, r.n);
+	assert_int_equal(v, AHEAD_END);
+	assert_int_equal(at, BIG);
+	sem_post(&goon);
+	reading_end(&r);
+	alarm(0);
+	assert_true(kept);
+	data[3 * SIGNED_BLOCK] = 0;
+}
+
 /* Bytes that make no block yet are told of: a slow push is seen to move. */
 static void
 test_moved(void **state)
@@ -403,6 +441,7 @@ main(void)
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_stalled),
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_unhashed),

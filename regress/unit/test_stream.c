@@ -2,7 +2,7 @@
  * stream.c and the deflate backend: the same result however the input is
  * cut, and damage anywhere is seen.
  */
-/* LINK: updaterd/inflate/ahead.o updaterd/inflate/stream.o updaterd/inflate/signify.o common/relkey.o updaterd/inflate/gzip.o updaterd/inflate/unzstd.o updaterd/inflate/deflate_zlib.o common/error.o */
+/* LINK: common/compat/osproc-linux.o updaterd/inflate/ahead.o updaterd/inflate/stream.o updaterd/inflate/signify.o common/relkey.o updaterd/inflate/gzip.o updaterd/inflate/unzstd.o updaterd/inflate/deflate_zlib.o common/error.o */
 /* LIBS: -lz -lzstd -lcrypto */
 #include <sys/wait.h>
 

@@ -4,13 +4,16 @@
  * The caller reads, looks at the hashes and waits for nobody: a block that
  * the thread has not hashed by the time it is wanted, the caller hashes.
  * Two that wait for each other would be put on one processor by the system
- * again and again, while another has nothing to do.  Without a thread all is
- * the same, but slower.
+ * again and again, while another has nothing to do.  So the thread may have
+ * the time that nobody else wants; without it all is the same, but slower.
  *
- * The thread works on a copy of a block, which it takes, and whose hash it
- * leaves, under the lock.  A hash that comes too late is thrown away.
+ * The thread takes a block, and leaves its hash, under the lock.  A hash that
+ * comes too late is thrown away; and the caller, who wants the room of a
+ * block that is still being hashed, leaves it to the thread and takes the
+ * spare one.
  */
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <errno.h>
 #include <poll.h>
@@ -20,14 +23,17 @@
 #include <unistd.h>
 
 #include "ahead.h"
+#include "osproc.h"
 
 #define BLOCKS		32
 #define RING		(BLOCKS * (uint64_t)SIGNED_BLOCK)	/* bytes */
 #define LOW		(RING / 2)	/* bytes: enough ahead */
-#define ONCE		(512 * 1024)	/* bytes read at once, at most */
+#define ONCE		8		/* blocks read at once, at most */
 #define STACK		(256 * 1024)	/* bytes, of the thread */
 
 struct block {
+	uint8_t		*data;		/* SIGNED_BLOCK bytes; the caller's,
+					 * but for the lock to change which */
 	int		 hashed;
 	uint8_t		 hash[SIGNED_HASH_LEN];
 };
@@ -36,7 +42,8 @@ struct ahead {
 	struct signify	*sig;
 	EVP_MD_CTX	*md, *hasher;
 	int		 fd;
-	uint8_t		 ring[RING];
+	uint8_t		 space[RING + SIGNED_BLOCK];
+	uint8_t		*spare;		/* no block's */
 	uint64_t	 in;		/* bytes read */
 	size_t		 taken;		/* bytes that the caller has in hand */
 	enum ahead_verdict end;		/* of reading; AHEAD_MOVED: not yet */
@@ -46,11 +53,11 @@ struct ahead {
 	int		 made;		/* there is a thread */
 	pthread_t	 thread;
 	EVP_MD_CTX	*its_hasher;
-	uint8_t		 its_block[SIGNED_BLOCK];
 
 	pthread_mutex_t	 lock;		/* of what follows */
 	pthread_cond_t	 alive, work;
 	int		 living, idle, stopped;
+	const uint8_t	*hashing;	/* the thread's, or NULL */
 	uint64_t	 filled;	/* bytes, of all so far */
 	uint64_t	 claimed;	/* of whole blocks, hashed or in work */
 	uint64_t	 used;		/* that the caller has done with */
@@ -61,9 +68,13 @@ struct ahead *
 ahead_new(struct signify *sig)
 {
 	struct ahead	*a;
+	size_t		 i;
 
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return NULL;
+	for (i = 0; i < BLOCKS; i++)
+		a->block[i].data = a->space + i * SIGNED_BLOCK;
+	a->spare = a->space + RING;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->alive, NULL);
 	pthread_cond_init(&a->work, NULL);
@@ -92,15 +103,16 @@ static void
 hash_one(struct ahead *a)
 {
 	uint64_t	 at = a->claimed;
+	const uint8_t	*p = block_at(a, at)->data;
 	uint8_t		 hash[SIGNED_HASH_LEN];
 	int		 good;
 
-	memcpy(a->its_block, a->ring + at % RING, SIGNED_BLOCK);
+	a->hashing = p;
 	a->claimed += SIGNED_BLOCK;
 	pthread_mutex_unlock(&a->lock);
-	good = signify_hash(a->its_hasher, a->its_block, SIGNED_BLOCK,
-	    hash) == 0;
+	good = signify_hash(a->its_hasher, p, SIGNED_BLOCK, hash) == 0;
 	pthread_mutex_lock(&a->lock);
+	a->hashing = NULL;
 	if (!good || at < a->used)
 		return;
 	memcpy(block_at(a, at)->hash, hash, sizeof(hash));
@@ -112,6 +124,7 @@ thread(void *arg)
 {
 	struct ahead	*a = arg;
 
+	osproc_idle();
 	pthread_mutex_lock(&a->lock);
 	a->living = 1;
 	pthread_cond_signal(&a->alive);
@@ -166,35 +179,81 @@ fill(struct ahead *a, size_t n)
 	pthread_mutex_unlock(&a->lock);
 }
 
+/* Room in one block for n bytes at most, behind those that are there; its
+ * size goes into *n. */
+static uint8_t *
+room(struct ahead *a, uint64_t at, size_t *n)
+{
+	struct block	*b = block_at(a, at);
+	size_t		 off = at % SIGNED_BLOCK;
+	uint8_t		*p;
+
+	pthread_mutex_lock(&a->lock);
+	if (off == 0 && b->data == a->hashing) {
+		p = b->data;
+		b->data = a->spare;
+		a->spare = p;
+		a->hashing = NULL;
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (*n > SIGNED_BLOCK - off)
+		*n = SIGNED_BLOCK - off;
+	return b->data + off;
+}
+
 void
 ahead_start(struct ahead *a, int fd, EVP_MD_CTX *md, const uint8_t *rest,
     size_t n)
 {
+	uint8_t	*p;
+	size_t	 k;
+
 	a->fd = fd;
 	a->md = md;
-	memcpy(a->ring, rest, n);
-	fill(a, n);
+	for (; n > 0; rest += k, n -= k) {
+		k = n;
+		p = room(a, a->filled, &k);
+		memcpy(p, rest, k);
+		fill(a, k);
+	}
+}
+
+/* What was read goes into the digest.  0, or -1. */
+static int
+digest(struct ahead *a, const struct iovec *v, size_t n)
+{
+	size_t	 k;
+
+	for (; a->md != NULL && n > 0; v++, n -= k) {
+		k = v->iov_len < n ? v->iov_len : n;
+		if (!EVP_DigestUpdate(a->md, v->iov_base, k))
+			return -1;
+	}
+	return 0;
 }
 
 /* Wait for bytes, and take them. */
 static void
 take(struct ahead *a)
 {
-	uint8_t	*p = a->ring + a->filled % RING;
-	size_t	 n = RING - a->filled % RING;
-	ssize_t	 r;
+	struct iovec	 v[ONCE];
+	uint64_t	 at = a->filled;
+	ssize_t		 r;
+	int		 i;
 
-	if (n > ONCE)
-		n = ONCE;
+	for (i = 0; i < ONCE; i++, at += v[i - 1].iov_len) {
+		v[i].iov_len = SIGNED_BLOCK;
+		v[i].iov_base = room(a, at, &v[i].iov_len);
+	}
 	do
-		r = read(a->fd, p, n);
+		r = readv(a->fd, v, ONCE);
 	while (r == -1 && errno == EINTR);
 	if (r == -1) {
 		a->error = errno;
 		a->end = AHEAD_EREAD;
 	} else if (r == 0)
 		a->end = AHEAD_END;
-	else if (a->md != NULL && !EVP_DigestUpdate(a->md, p, (size_t)r))
+	else if (digest(a, v, (size_t)r) == -1)
 		a->end = AHEAD_EDIGEST;
 	else {
 		a->in += (uint64_t)r;
@@ -226,8 +285,7 @@ hash_next(struct ahead *a, size_t n, uint8_t hash[SIGNED_HASH_LEN])
 	else if (a->claimed == a->used && n == SIGNED_BLOCK)
 		a->claimed += n;
 	pthread_mutex_unlock(&a->lock);
-	return hashed ? 0 : signify_hash(a->hasher, a->ring + a->used % RING,
-	    n, hash);
+	return hashed ? 0 : signify_hash(a->hasher, b->data, n, hash);
 }
 
 static enum ahead_verdict
@@ -239,7 +297,7 @@ judge(struct ahead *a, const uint8_t **p, size_t *n)
 		return a->verdict = AHEAD_EDIGEST;
 	if (signify_block(a->sig, hash, *n) == SIGNIFY_BAD)
 		return a->verdict = AHEAD_BAD;
-	*p = a->ring + a->used % RING;
+	*p = block_at(a, a->used)->data;
 	a->taken = *n;
 	return AHEAD_BLOCK;
 }
