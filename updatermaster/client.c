@@ -26,6 +26,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "timer.h"
 #include "transfer.h"
 
 #define BACKOFF_FIRST	500		/* ms before the second attempt */
@@ -79,12 +80,8 @@ wait_over(int fd, short event, void *arg)
 static void
 wait_ms(struct request *r, uint32_t ms)
 {
-	struct timeval	 tv;
-
-	tv.tv_sec = ms / 1000;
-	tv.tv_usec = ms % 1000 * 1000;
 	evtimer_set(&r->timer, wait_over, r);
-	evtimer_add(&r->timer, &tv);
+	timer_in(&r->timer, ms);
 	r->waiting = 1;
 }
 
@@ -224,15 +221,12 @@ static int
 want_timer(CURLM *multi, long ms, void *arg)
 {
 	struct client	*c = arg;
-	struct timeval	 tv;
 
 	if (ms < 0) {
 		evtimer_del(&c->timer);
 		return 0;
 	}
-	tv.tv_sec = ms / 1000;
-	tv.tv_usec = ms % 1000 * 1000;
-	return evtimer_add(&c->timer, &tv);
+	return timer_in(&c->timer, (uint64_t)ms);
 }
 
 /* --- beginning and end ------------------------------------------------ */

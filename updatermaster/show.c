@@ -23,6 +23,7 @@
 
 #include "show.h"
 #include "text.h"
+#include "timer.h"
 
 #define REPAINT_MS	150
 #define COLUMNS_DEFAULT	80
@@ -298,10 +299,9 @@ static void
 repaint(int fd, short event, void *arg)
 {
 	struct show	*s = arg;
-	struct timeval	 tv = { 0, REPAINT_MS * 1000 };
 
 	paint(s);
-	evtimer_add(&s->timer, &tv);
+	timer_in(&s->timer, REPAINT_MS);
 }
 
 void

@@ -31,6 +31,7 @@
 
 #include "log.h"
 #include "net.h"
+#include "timer.h"
 
 #define READS_MAX	16	/* socket reads before others have a turn */
 #define WRITES_MAX	16
@@ -88,11 +89,7 @@ timed_out(int fd, short event, void *arg)
 void
 conn_timer(struct conn *c, uint64_t ms)
 {
-	struct timeval	 tv;
-
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
-	if (evtimer_add(&c->timer, &tv) == -1)
+	if (timer_in(&c->timer, ms) == -1)
 		fatal("cannot set timer");
 }
 

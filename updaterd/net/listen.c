@@ -21,6 +21,7 @@
 
 #include "log.h"
 #include "net.h"
+#include "timer.h"
 
 #define ACCEPT_MAX	16	/* connections taken per event */
 #define FULL_MAX	8	/* connections only to be told 503 */
@@ -66,13 +67,11 @@ resume(int fd, short event, void *arg)
 static void
 pause_accept(struct net *net)
 {
-	struct timeval	 tv = { RESUME_MS / 1000, 0 };
-
 	log_warn("pause accepting connections");
 	net->paused = 1;
 	arm_all(net, 0);
 	evtimer_set(&net->resume, resume, net);
-	if (evtimer_add(&net->resume, &tv) == -1)
+	if (timer_in(&net->resume, RESUME_MS) == -1)
 		fatal("cannot set timer");
 }
 

@@ -28,6 +28,7 @@
 #include "log.h"
 #include "net.h"
 #include "pemdate.h"
+#include "timer.h"
 #include "../proc.h"
 #include "../sandbox.h"
 
@@ -363,14 +364,12 @@ drained(int fd, short event, void *arg)
 void
 net_left(struct net *net)
 {
-	struct timeval	 now = { 0, 0 };
-
 	if (!net->draining || net->nconns > 0 ||
 	    evtimer_initialized(&net->end))
 		return;
 	imsgev_flush(&net->iev);
 	evtimer_set(&net->end, drained, net);
-	evtimer_add(&net->end, &now);
+	timer_in(&net->end, 0);
 }
 
 static int

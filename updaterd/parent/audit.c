@@ -19,6 +19,7 @@
 #include "audit.h"
 #include "error.h"
 #include "log.h"
+#include "timer.h"
 #include "update.h"
 #include "util.h"
 #include "worker.h"
@@ -156,8 +157,6 @@ audit_start(struct agent *a, const char *id, int64_t since, uint32_t limit_ms,
     audit_done done, void *arg, char *text)
 {
 	struct msg_unpack_start	 m;
-	struct timeval		 tv = { limit_ms / 1000,
-				    (limit_ms % 1000) * 1000 };
 
 	if (audit.busy) {
 		strlcpy(text, "another release is being verified; try again "
@@ -188,7 +187,7 @@ audit_start(struct agent *a, const char *id, int64_t since, uint32_t limit_ms,
 		return -1;
 	}
 	audit.busy = 1;
-	evtimer_add(&audit.timer, &tv);
+	timer_in(&audit.timer, limit_ms);
 	return 0;
 }
 

@@ -27,6 +27,7 @@
 #include "proto.h"
 #include "reap.h"
 #include "self.h"
+#include "timer.h"
 #include "update.h"
 #include "utf8.h"
 #include "util.h"
@@ -113,12 +114,10 @@ conf_timeout(int fd, short ev, void *arg)
 static void
 conf_wait(void)
 {
-	struct timeval	 tv = { CONF_MS / 1000, 0 };
-
 	if (evtimer_initialized(&conf_timer))
 		evtimer_del(&conf_timer);
 	evtimer_set(&conf_timer, conf_timeout, NULL);
-	evtimer_add(&conf_timer, &tv);
+	timer_in(&conf_timer, CONF_MS);
 }
 
 static int
@@ -297,7 +296,6 @@ child_again(int fd, short ev, void *arg)
 static void
 child_lost(struct child *c)
 {
-	struct timeval	 tv;
 
 	if (!c->running || !c->exited || c->proc.iev.open)
 		return;
@@ -327,10 +325,8 @@ child_lost(struct child *c)
 		c->delay_ms = DELAY_MAX_MS;
 	log_warnx("%s was lost, start it again in %u ms",
 	    proc_name(c->type), c->delay_ms);
-	tv.tv_sec = c->delay_ms / 1000;
-	tv.tv_usec = (c->delay_ms % 1000) * 1000;
 	evtimer_set(&c->timer, child_again, c);
-	evtimer_add(&c->timer, &tv);
+	timer_in(&c->timer, c->delay_ms);
 }
 
 static void

@@ -26,6 +26,7 @@
 #include "log.h"
 #include "reap.h"
 #include "service.h"
+#include "timer.h"
 #include "utf8.h"
 #include "util.h"
 
@@ -148,14 +149,6 @@ output_text(struct command *c)
 /* --- the end --------------------------------------------------------- */
 
 static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
-
-static void
 command_finish(struct command *c)
 {
 	size_t	 n, sum = 0;
@@ -183,7 +176,7 @@ command_end(int fd, short what, void *arg)
 	if (c->pid == 0 && !contain_empty(&c->box)) {
 		if (time_mono_ms() - c->killed_at < UNKILLABLE_MS) {
 			contain_kill(&c->box);
-			timer(&c->end_ev, c->poll_ms);
+			timer_in(&c->end_ev, c->poll_ms);
 			c->poll_ms *= 2;
 			if (c->poll_ms > CONTAIN_POLL_MAX)
 				c->poll_ms = CONTAIN_POLL_MAX;
@@ -241,7 +234,7 @@ command_cancel(struct command *c)
 		contain_kill(&c->box);
 		contain_signal(&c->box, c->pid, 0, SIGKILL);
 	} else if (!evtimer_pending(&c->end_ev, NULL))
-		timer(&c->end_ev, 0);
+		timer_in(&c->end_ev, 0);
 }
 
 /* --- the start ------------------------------------------------------- */
@@ -364,9 +357,10 @@ command_start(const struct command_conf *conf,
 	TAILQ_INSERT_TAIL(&commands, c, entry);
 	contain_initcommand(&c->box, c->number);
 	c->box.open = conf->leaves;
+	/* The end is never told from within this call. */
 	if (command_run(c, conf, c->result.text) == -1)
-		timer(&c->end_ev, 0);	/* never from within this call */
+		timer_in(&c->end_ev, 0);
 	else if (conf->timeout_ms > 0)
-		timer(&c->timeout_ev, conf->timeout_ms);
+		timer_in(&c->timeout_ev, conf->timeout_ms);
 	return c;
 }

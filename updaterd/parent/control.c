@@ -23,6 +23,7 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
+#include "timer.h"
 #include "update.h"
 #include "util.h"
 
@@ -175,7 +176,6 @@ static void
 control_accept(int lfd, short ev, void *arg)
 {
 	struct client	*c = NULL;
-	struct timeval	 tv = { 0, RETRY_MS * 1000 };
 	uid_t		 uid;
 	gid_t		 gid;
 	int		 fd;
@@ -185,7 +185,7 @@ control_accept(int lfd, short ev, void *arg)
 		if (errno == EMFILE || errno == ENFILE) {
 			log_warn("accept control client");
 			event_del(&control_ev);
-			evtimer_add(&control_retry, &tv);
+			timer_in(&control_retry, RETRY_MS);
 		}
 		return;
 	}

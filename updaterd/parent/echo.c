@@ -21,6 +21,7 @@
 #include "log.h"
 #include "patience.h"
 #include "roster.h"
+#include "timer.h"
 #include "util.h"
 
 #define ECHO_MS		500	/* from a change to the file */
@@ -95,14 +96,12 @@ is_behind(const struct instance *i)
 static void
 later(uint32_t ms)
 {
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
 	if (stopped)
 		return;
 	if (!evtimer_initialized(&ev))
 		evtimer_set(&ev, due, NULL);
 	if (!evtimer_pending(&ev, NULL))
-		evtimer_add(&ev, &tv);
+		timer_in(&ev, ms);
 }
 
 static struct writer *
@@ -259,11 +258,9 @@ flush_late(int fd, short what, void *arg)
 void
 echo_flush(void (*done)(void))
 {
-	struct timeval	 tv = { FLUSH_MS / 1000, (FLUSH_MS % 1000) * 1000 };
-
 	flushed = done;
 	evtimer_set(&flush_ev, flush_late, NULL);
-	evtimer_add(&flush_ev, &tv);
+	timer_in(&flush_ev, FLUSH_MS);
 	flush();
 }
 

@@ -19,6 +19,7 @@
 #include "../config.h"
 #include "expiry.h"
 #include "log.h"
+#include "timer.h"
 #include "util.h"
 
 #define WARN_DAYS	30
@@ -213,7 +214,6 @@ static void
 arm(int64_t now)
 {
 	struct expiry	*e;
-	struct timeval	 tv;
 	int64_t		 next = (int64_t)SLEEP_DAYS * DAY, t;
 
 	if (evtimer_initialized(&wake_ev))
@@ -230,10 +230,8 @@ arm(int64_t now)
 		if (t < next)
 			next = t;
 	}
-	tv.tv_sec = (time_t)next + 1;
-	tv.tv_usec = 0;
 	evtimer_set(&wake_ev, wake, NULL);
-	evtimer_add(&wake_ev, &tv);
+	timer_in(&wake_ev, (uint64_t)(next + 1) * 1000);
 }
 
 /* Say what is to be said; with all also what was said today. */

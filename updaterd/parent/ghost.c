@@ -41,6 +41,7 @@
 #include "parent.h"
 #include "reap.h"
 #include "self.h"
+#include "timer.h"
 #include "util.h"
 
 #include "compat/contain.h"
@@ -82,14 +83,12 @@ leave(void)
 }
 
 static void
-timer_in(uint64_t ms, void (*fn)(int, short, void *))
+wake_in(uint64_t ms, void (*fn)(int, short, void *))
 {
-	struct timeval	 tv = { (time_t)(ms / 1000), (ms % 1000) * 1000 };
-
 	if (evtimer_initialized(&g.timer))
 		evtimer_del(&g.timer);
 	evtimer_set(&g.timer, fn, NULL);
-	evtimer_add(&g.timer, &tv);
+	timer_in(&g.timer, ms);
 }
 
 static void
@@ -160,7 +159,7 @@ look(int fd, short event, void *arg)
 		(void)flock(g.h.lock, LOCK_UN);
 	}
 	if (time_mono_ms() < g.until) {
-		timer_in(LOOK_MS, look);
+		wake_in(LOOK_MS, look);
 		return;
 	}
 	if (g.h.lock != -1)
@@ -182,7 +181,7 @@ way_back(void)
 	drain();
 	if (g.h.daemon && !g.h.manager) {
 		if (g.net)
-			timer_in(DRAIN_MS, become_ev);
+			wake_in(DRAIN_MS, become_ev);
 		else
 			become_base();
 		return;
@@ -195,11 +194,11 @@ way_back(void)
 			leave();
 		if (g.h.lock != -1)
 			close(g.h.lock);
-		timer_in(DRAIN_MS, leave_ev);
+		wake_in(DRAIN_MS, leave_ev);
 		return;
 	}
 	g.until = time_mono_ms() + SOMEBODY_MS;
-	timer_in(LOOK_MS, look);
+	wake_in(LOOK_MS, look);
 }
 
 static void
@@ -209,7 +208,7 @@ gone(void *arg, pid_t pid, int status)
 		drain();
 		if (!g.net)
 			leave();
-		timer_in(DRAIN_MS, leave_ev);
+		wake_in(DRAIN_MS, leave_ev);
 		return;
 	}
 	log_warnx("updaterd %s%sended before it had proved itself",
@@ -247,7 +246,7 @@ letter(char c)
 			tell(GHOST_DRAINED);
 		break;
 	case GHOST_BACK:
-		timer_in(g.limit_ms, limit_over);
+		wake_in(g.limit_ms, limit_over);
 		break;
 	case GHOST_GOOD:
 	case GHOST_QUIT:
@@ -261,7 +260,7 @@ letter(char c)
 			drain();
 		if (!g.net)
 			leave();
-		timer_in(LINGER_MS, leave_ev);
+		wake_in(LINGER_MS, leave_ev);
 		break;
 	}
 }
@@ -345,7 +344,7 @@ ghost_main(int waitfd)
 	}
 	event_set(&g.ear_ev, g.ear, EV_READ | EV_PERSIST, hear, NULL);
 	event_add(&g.ear_ev, NULL);
-	timer_in(g.limit_ms, limit_over);
+	wake_in(g.limit_ms, limit_over);
 	if (pidwatch_add(g.pid, gone, NULL) == NULL)
 		gone(NULL, g.pid, -1);
 	event_dispatch();

@@ -22,6 +22,7 @@
 
 #include "instance.h"
 #include "log.h"
+#include "timer.h"
 #include "utf8.h"
 #include "util.h"
 
@@ -37,14 +38,6 @@ struct guard {
 	void		(*failed)(void *, const char *);
 	void		*arg;
 };
-
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
 
 static int
 is_required(const struct instance *i)
@@ -62,7 +55,7 @@ ask(int fd, short what, void *arg)
 	TAILQ_FOREACH(i, &g->agent->instances, entry)
 		if (is_required(i) && i->state == SERVICE_UP)
 			health_again(i);
-	timer(&g->ask_ev, ASK_MS);
+	timer_in(&g->ask_ev, ASK_MS);
 }
 
 static void
@@ -83,7 +76,7 @@ over(struct guard *g, const struct instance *i, const char *what)
 	evtimer_del(&g->ask_ev);
 	snprintf(g->why, sizeof(g->why), "service %.200s %s", i->name, what);
 	utf8_mend(g->why);
-	timer(&g->told_ev, 0);
+	timer_in(&g->told_ev, 0);
 }
 
 int
@@ -103,7 +96,7 @@ agent_watch(struct agent *a, void (*failed)(void *, const char *), void *arg)
 	TAILQ_FOREACH(i, &a->instances, entry)
 		i->losses = 0;
 	a->guard = g;
-	timer(&g->ask_ev, ASK_MS);
+	timer_in(&g->ask_ev, ASK_MS);
 	return 0;
 }
 

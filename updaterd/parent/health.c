@@ -23,6 +23,7 @@
 #include "health.h"
 #include "instance.h"
 #include "log.h"
+#include "timer.h"
 #include "utf8.h"
 #include "util.h"
 
@@ -35,9 +36,7 @@
 void
 health_wait(struct health *h, uint32_t ms)
 {
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(&h->timer, &tv);
+	timer_in(&h->timer, ms);
 }
 
 uint32_t

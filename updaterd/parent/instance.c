@@ -22,6 +22,7 @@
 #include "expand.h"
 #include "instance.h"
 #include "log.h"
+#include "timer.h"
 #include "util.h"
 
 struct all_instances all_instances = TAILQ_HEAD_INITIALIZER(all_instances);
@@ -412,13 +413,12 @@ void
 instance_leave(struct instance *i)
 {
 	static struct event	 ev;
-	struct timeval		 at_once = { 0, 0 };
 
 	i->leaving = 1;
 	if (!evtimer_initialized(&ev))
 		evtimer_set(&ev, all_gone, NULL);
 	/* Whoever got us here may still look at it. */
-	evtimer_add(&ev, &at_once);
+	timer_in(&ev, 0);
 }
 
 void

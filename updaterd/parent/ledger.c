@@ -18,6 +18,7 @@
 
 #include "instance.h"
 #include "log.h"
+#include "timer.h"
 #include "util.h"
 
 #define SLICE		32	/* files a turn of the loop */
@@ -34,11 +35,9 @@ static void	 ledger_timer(int, short, void *);
 static void
 later(uint32_t ms)
 {
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
 	if (!evtimer_initialized(&ev))
 		evtimer_set(&ev, ledger_timer, NULL);
-	evtimer_add(&ev, &tv);
+	timer_in(&ev, ms);
 }
 
 /* --- writing --------------------------------------------------------- */

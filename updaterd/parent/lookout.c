@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "reconcile.h"
+#include "timer.h"
 #include "util.h"
 
 #define DELAY_MIN	50	/* ms from a change to the pass */
@@ -40,10 +41,8 @@ static TAILQ_HEAD(, lookout) lookouts = TAILQ_HEAD_INITIALIZER(lookouts);
 static void
 later(struct lookout *l, uint32_t ms)
 {
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
 	evtimer_del(&l->timer);
-	evtimer_add(&l->timer, &tv);
+	timer_in(&l->timer, ms);
 }
 
 static void

@@ -21,6 +21,7 @@
 #include "instance.h"
 #include "launch.h"
 #include "log.h"
+#include "timer.h"
 #include "util.h"
 
 #define UNKILLABLE_MS	30000	/* after KILL: go on without them */
@@ -51,16 +52,13 @@ native_done(struct instance *i)
 static void
 native_wait(struct native *n)
 {
-	struct timeval	 tv;
 	uint64_t	 now = time_mono_ms(), ms = UINT32_MAX;
 
 	if (n->kill_at != 0)
 		ms = n->kill_at > now ? n->kill_at - now : 0;
 	if (!n->leader && n->poll_ms < ms)
 		ms = n->poll_ms;
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
-	evtimer_add(&n->stop_ev, &tv);
+	timer_in(&n->stop_ev, ms);
 }
 
 /* Look if anything is left; kill again and look later if so. */

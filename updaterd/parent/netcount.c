@@ -21,6 +21,7 @@
 #include "netcount.h"
 #include "parent.h"
 #include "patience.h"
+#include "timer.h"
 
 #define ANSWER_MS	PATIENCE(10000)	/* for net to say something */
 #define SCRAPE_MS	PATIENCE(1000)	/* for who asked to wait for it */
@@ -33,12 +34,10 @@ static struct event		 wait_ev, stuck_ev;
 static void			(*on_answer)(void);
 
 static void
-timer(struct event *ev, void (*fn)(int, short, void *), int ms)
+timer(struct event *ev, void (*fn)(int, short, void *), uint32_t ms)
 {
-	struct timeval	 tv = { ms / 1000, ms % 1000 * 1000 };
-
 	evtimer_set(ev, fn, NULL);
-	evtimer_add(ev, &tv);
+	timer_in(ev, ms);
 }
 
 static void

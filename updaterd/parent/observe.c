@@ -30,6 +30,7 @@
 #include "patience.h"
 #include "quiet.h"
 #include "remains.h"
+#include "timer.h"
 #include "util.h"
 
 
@@ -39,14 +40,6 @@
 #define BEHIND_MS	50	/* for a supervisor to see an end, too */
 #define BEHIND_MAX	20	/* times; then it is stuck */
 #define SETTLE_MS	1000	/* a supervisor that ends is gone by then */
-
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
 
 /* --- what is left of it ------------------------------------------------- */
 
@@ -155,7 +148,7 @@ observe_asked(struct instance *i)
 	struct observed	*o = i->observed;
 
 	o->asked = ASKED_HERE;
-	timer(&o->late_ev, late_ms(i));
+	timer_in(&o->late_ev, late_ms(i));
 	if (o->any && o->settling == SETTLE_NO)
 		ask(i);
 	else if (!o->any)
@@ -218,7 +211,7 @@ static void
 halt(struct instance *i, const struct sighting *s)
 {
 	i->observed->settling = SETTLE_WAIT;
-	timer(&i->observed->settle_ev, SETTLE_MS);
+	timer_in(&i->observed->settle_ev, SETTLE_MS);
 	service_halted(i, s->status);
 }
 
@@ -427,7 +420,7 @@ out_of_sight(struct instance *i, const struct sighting *s)
 	if (i->state == SERVICE_STOPPING && !i->in.running)
 		gone(i);
 	else if (i->in.running)
-		timer(&o->look_ev, LOOK_MS);
+		timer_in(&o->look_ev, LOOK_MS);
 }
 
 /* It shall not run here at all; what others do with it means nothing. */
@@ -484,7 +477,7 @@ service_observed(struct instance *i, const struct sighting *s)
 		return;
 	}
 	if (is_behind(i, s, first)) {
-		timer(&o->look_ev, BEHIND_MS);
+		timer_in(&o->look_ev, BEHIND_MS);
 		return;
 	}
 	if (has_ended(i, s, first))

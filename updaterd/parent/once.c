@@ -29,6 +29,7 @@
 #include "reap.h"
 #include "reconcile.h"
 #include "scandir.h"
+#include "timer.h"
 #include "unitleave.h"
 #include "util.h"
 
@@ -87,10 +88,8 @@ is_busy(void)
 static void
 settled(int fd, short what, void *arg)
 {
-	struct timeval	 tv = { 0, LOOK_MS * 1000 };
-
 	if (is_busy()) {
-		evtimer_add(&ev, &tv);
+		timer_in(&ev, LOOK_MS);
 		return;
 	}
 	if (!dry)
@@ -102,12 +101,10 @@ settled(int fd, short what, void *arg)
 static void
 done(int changes, int failed)
 {
-	struct timeval	 tv = { 0, 0 };
-
 	code = dry && changes > 0 ? EXIT_CHANGES : 0;
 	since = time_mono_ms();
 	evtimer_set(&ev, settled, NULL);
-	evtimer_add(&ev, &tv);
+	timer_in(&ev, 0);
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "instance.h"
 #include "log.h"
 #include "quiet.h"
+#include "timer.h"
 #include "util.h"
 
 static struct service_env senv;
@@ -52,14 +53,6 @@ service_isclosing(void)
 	return closing.on;
 }
 
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
-
 /* --- who waits ------------------------------------------------------- */
 
 static void
@@ -83,7 +76,7 @@ waiters_tell(struct instance *i, enum wait_kind kind, enum upd_error error,
 		TAILQ_REMOVE(&i->waiters, w, entry);
 		w->error = error;
 		strlcpy(w->text, text, sizeof(w->text));
-		timer(&w->ev, 0);
+		timer_in(&w->ev, 0);
 	}
 }
 
@@ -230,7 +223,7 @@ service_op(struct instance *i, enum upd_op op, const char *by,
 		return;
 	w->error = error;
 	strlcpy(w->text, text, sizeof(w->text));
-	timer(&w->ev, 0);
+	timer_in(&w->ev, 0);
 }
 
 int
@@ -264,7 +257,7 @@ service_left(void)
 		if (!i->backend->foreign && !service_isdown(i))
 			return;
 	closing.told = 1;
-	timer(&closing.ev, 0);
+	timer_in(&closing.ev, 0);
 }
 
 void
@@ -287,7 +280,7 @@ service_shutdown(int keep, void (*done)(void *), void *arg)
 			service_stop(i, "the daemon stops");
 	}
 	if (keep)
-		timer(&closing.ev, 0);
+		timer_in(&closing.ev, 0);
 	else
 		service_left();
 }

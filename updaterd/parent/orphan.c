@@ -18,16 +18,9 @@
 #include "instance.h"
 #include "launch.h"
 #include "log.h"
+#include "timer.h"
 
 #include "compat/contain.h"
-
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
 
 int
 observe_isthere(const struct instance *i)
@@ -101,5 +94,5 @@ observe_orphan(struct instance *i)
 	o->pid = i->in.pid;
 	o->start = i->in.start_time;
 	evtimer_set(&o->ev, orphan_kill, o);
-	timer(&o->ev, i->stop_ms < ORPHAN_MS ? i->stop_ms : ORPHAN_MS);
+	timer_in(&o->ev, i->stop_ms < ORPHAN_MS ? i->stop_ms : ORPHAN_MS);
 }

@@ -25,6 +25,7 @@
 #include "launch.h"
 #include "log.h"
 #include "reconcile.h"
+#include "timer.h"
 #include "update.h"
 #include "util.h"
 
@@ -34,14 +35,6 @@
 
 static void	 pass_next(struct pass *);
 static void	 pass_step(struct pass *);
-
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
 
 struct line *
 pass_line(struct pass *p, struct ward *w)
@@ -233,7 +226,7 @@ pass_look(int fd, short what, void *arg)
 	struct pass	*p = arg;
 
 	if (is_unseen(p) && time_mono_ms() - p->since < SIGHT_MS)
-		timer(&p->timer, LOOK_MS);
+		timer_in(&p->timer, LOOK_MS);
 	else
 		pass_order(p);
 }

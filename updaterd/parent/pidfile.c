@@ -14,6 +14,7 @@
 
 #include "instance.h"
 #include "log.h"
+#include "timer.h"
 #include "util.h"
 
 #define FILES	32	/* written a turn of the loop */
@@ -66,11 +67,10 @@ void
 pidfile_note(struct instance *i)
 {
 	static struct event	 ev;
-	struct timeval		 soon = { 0, 0 };
 
 	i->native.unnoted = 1;
 	if (!evtimer_initialized(&ev))
 		evtimer_set(&ev, all_due, NULL);
 	if (!evtimer_pending(&ev, NULL))
-		evtimer_add(&ev, &soon);
+		timer_in(&ev, 0);
 }

@@ -20,6 +20,7 @@
 #include "reconcile.h"
 #include "reload.h"
 #include "self.h"
+#include "timer.h"
 #include "trial.h"
 #include "trust.h"
 #include "update.h"
@@ -155,7 +156,6 @@ wait_over(int fd, short what, void *arg)
 static void
 admit(struct caller *c, const struct order *o)
 {
-	struct timeval	 tv = { WAIT_MS / 1000, 0 };
 
 	if (env->stopping || waiting.caller != NULL || !is_badmoment()) {
 		update_push(c, o);
@@ -165,7 +165,7 @@ admit(struct caller *c, const struct order *o)
 	waiting.caller = c;
 	waiting.order = *o;
 	evtimer_set(&waiting.ev, wait_over, NULL);
-	evtimer_add(&waiting.ev, &tv);
+	timer_in(&waiting.ev, WAIT_MS);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "instance.h"
 #include "log.h"
 #include "quiet.h"
+#include "timer.h"
 #include "util.h"
 
 #define MS	1000
@@ -23,10 +24,8 @@
 static void
 begin(struct observed *o)
 {
-	struct timeval	 tv = { o->quiet_ms / MS, (o->quiet_ms % MS) * MS };
-
 	o->quiet_since = time_mono_ms();
-	evtimer_add(&o->quiet_ev, &tv);
+	timer_in(&o->quiet_ev, o->quiet_ms);
 }
 
 /* How often, and how it was the last time. */

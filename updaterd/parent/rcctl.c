@@ -24,6 +24,7 @@
 #include "expand.h"
 #include "instance.h"
 #include "log.h"
+#include "timer.h"
 #include "util.h"
 #include "../unitname.h"
 
@@ -68,14 +69,6 @@ struct script {
 
 static void	 script_do(struct script *, enum verb);
 
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
-
 /* --- what is seen ------------------------------------------------------ */
 
 static void
@@ -113,7 +106,7 @@ complaint(const struct script *s, const struct command_result *r,
 static void
 poll_soon(struct script *s)
 {
-	timer(&s->poll_ev, s->poll_ms);
+	timer_in(&s->poll_ev, s->poll_ms);
 	s->poll_ms *= 2;
 	if (s->poll_ms > POLL_MAX)
 		s->poll_ms = POLL_MAX;
@@ -159,7 +152,7 @@ checked(struct script *s, const struct command_result *r)
 		return;
 	}
 	if (++s->tries < STOP_TRIES) {
-		timer(&s->poll_ev, STOP_AGAIN_MS);
+		timer_in(&s->poll_ev, STOP_AGAIN_MS);
 		return;
 	}
 	/* An update must not wait for ever; but nor may it take what still
@@ -248,7 +241,7 @@ script_do(struct script *s, enum verb verb)
 		/* Short of something: it will be asked again. */
 		log_warn("start " PROGRAM);
 		s->next = VERB_NONE;
-		timer(&s->poll_ev, STOP_AGAIN_MS);
+		timer_in(&s->poll_ev, STOP_AGAIN_MS);
 	}
 	if (cc.dirfd != -1)
 		close(cc.dirfd);
@@ -281,7 +274,7 @@ rcctl_look(struct instance *i)
 	struct script	*s = i->priv;
 
 	if (s != NULL && s->name[0] == '\0')
-		timer(&s->poll_ev, 0);
+		timer_in(&s->poll_ev, 0);
 	else if (s != NULL)
 		script_do(s, VERB_CHECK);
 }
@@ -344,7 +337,7 @@ rcctl_stop(struct instance *i)
 		return;
 	s->tries = 0;
 	if (s->name[0] == '\0')
-		timer(&s->poll_ev, 0);
+		timer_in(&s->poll_ev, 0);
 	else
 		script_do(s, VERB_STOP);
 }

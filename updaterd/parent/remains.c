@@ -23,6 +23,7 @@
 #include "log.h"
 #include "quiet.h"
 #include "remains.h"
+#include "timer.h"
 #include "util.h"
 
 #include "compat/procgroup.h"
@@ -87,7 +88,6 @@ static void
 look(int fd, short what, void *arg)
 {
 	struct remains	*r = arg;
-	struct timeval	 tv = { 0, (suseconds_t)r->poll_ms * 1000 };
 	uint64_t	 now = time_mono_ms();
 	int		 n;
 
@@ -101,15 +101,14 @@ look(int fd, short what, void *arg)
 		over(r);
 		return;
 	}
+	timer_in(&r->ev, r->poll_ms);
 	r->poll_ms = r->poll_ms * 2 < POLL_MAX ? r->poll_ms * 2 : POLL_MAX;
-	evtimer_add(&r->ev, &tv);
 }
 
 void
 remains_end(struct instance *i, int sig, uint64_t kill_at,
     void (*gone)(struct instance *))
 {
-	struct timeval	 tv = { 0, POLL_MIN * 1000 };
 	struct remains	*r;
 	uint64_t	 start = pid_starttime(i->in.pid);
 	uid_t		 uid;
@@ -139,7 +138,7 @@ remains_end(struct instance *i, int sig, uint64_t kill_at,
 	r->poll_ms = POLL_MIN;
 	r->gone = gone;
 	evtimer_set(&r->ev, look, r);
-	evtimer_add(&r->ev, &tv);
+	timer_in(&r->ev, r->poll_ms);
 	TAILQ_INSERT_TAIL(&all, r, entry);
 }
 

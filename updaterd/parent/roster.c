@@ -22,6 +22,7 @@
 #include "patience.h"
 #include "reap.h"
 #include "roster.h"
+#include "timer.h"
 #include "util.h"
 
 #define ANSWER_MS	PATIENCE(10000)	/* for each answer */
@@ -84,10 +85,8 @@ roster_isneeded(const struct service_conf *c)
 static void
 patience(struct roster *r, uint32_t ms)
 {
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
 	evtimer_del(&r->timer);
-	evtimer_add(&r->timer, &tv);
+	timer_in(&r->timer, ms);
 }
 
 /* --- messages -------------------------------------------------------- */

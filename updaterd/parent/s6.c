@@ -29,6 +29,7 @@
 #include "remains.h"
 #include "s6.h"
 #include "s6record.h"
+#include "timer.h"
 #include "util.h"
 
 #define POLL_MIN	5	/* ms, between looks for a supervisor */
@@ -38,14 +39,6 @@
 #define KILL_EXTRA	3000	/* ms beyond the grace: s6 has not killed it */
 
 static void	 poll_begin(struct s6 *);
-
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
 
 /* --- the slot ---------------------------------------------------------- */
 
@@ -175,7 +168,7 @@ tell_up(int slot)
 void
 s6_poll(struct s6 *x)
 {
-	timer(&x->poll_ev, x->poll_ms);
+	timer_in(&x->poll_ev, x->poll_ms);
 	x->poll_ms = x->poll_ms * 2 < POLL_MAX ? x->poll_ms * 2 : POLL_MAX;
 }
 
@@ -216,7 +209,7 @@ poll_begin(struct s6 *x)
 {
 	x->poll_ms = POLL_MIN;
 	x->poll_end = time_mono_ms() + POLL_END;
-	timer(&x->poll_ev, 0);
+	timer_in(&x->poll_ev, 0);
 }
 
 /* --- start and stop ---------------------------------------------------- */
@@ -363,7 +356,7 @@ s6_stop(struct instance *i)
 	if (slot != -1)
 		close(slot);
 	i->observed->grace_end = time_mono_ms() + i->stop_ms;
-	timer(&x->kill_ev, i->stop_ms + KILL_EXTRA);
+	timer_in(&x->kill_ev, i->stop_ms + KILL_EXTRA);
 	s6_look(i);
 }
 

@@ -28,6 +28,7 @@
 #include "log.h"
 #include "s6.h"
 #include "svstat.h"
+#include "timer.h"
 
 #include "compat/beneath.h"
 
@@ -328,13 +329,11 @@ tell_absent(int fd, short what, void *arg)
 static void
 absent_add(struct s6 *x)
 {
-	struct timeval	 at_once = { 0, 0 };
-
 	x->absent = 1;
 	TAILQ_INSERT_TAIL(&absent, x, turn);
 	if (!evtimer_initialized(&absent_ev))
 		evtimer_set(&absent_ev, tell_absent, NULL);
-	evtimer_add(&absent_ev, &at_once);
+	timer_in(&absent_ev, 0);
 }
 
 /* Ask for that one.  0, or -1: it cannot be asked. */

@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "s6.h"
+#include "timer.h"
 
 #define GRANT_MIN	50	/* ms, between attempts */
 #define GRANT_MAX	1000	/* ms */
@@ -80,8 +81,6 @@ static void
 grant_timer(int nofd, short what, void *arg)
 {
 	struct scan	*s = arg;
-	struct timeval	 tv = { s->wait_ms / 1000,
-			    (s->wait_ms % 1000) * 1000 };
 	char		 text[UPD_TEXT_SIZE];
 	int		 fd, done;
 
@@ -91,20 +90,18 @@ grant_timer(int nofd, short what, void *arg)
 	close(fd);
 	if (done || time_mono_ms() > s->end)
 		return;
+	timer_in(&s->ev, s->wait_ms);
 	s->wait_ms = s->wait_ms * 2 < GRANT_MAX ? s->wait_ms * 2 : GRANT_MAX;
-	evtimer_add(&s->ev, &tv);
 }
 
 void
 scan_grant(struct scan *s, int fd)
 {
-	struct timeval	 tv = { 0, GRANT_MIN * 1000 };
-
 	if (s->fixed.n == 0 || grant_all(s, fd))
 		return;
 	s->wait_ms = GRANT_MIN;
 	s->end = time_mono_ms() + GRANT_END;
-	evtimer_add(&s->ev, &tv);
+	timer_in(&s->ev, GRANT_MIN);
 }
 
 /* --- another configuration ---------------------------------------------- */
@@ -211,24 +208,13 @@ review(int nofd, short what, void *arg)
 void
 scan_review(struct s6 *x)
 {
-	struct timeval	 at_once = { 0, 0 };
-
 	if (x->conf == x->i->conf)
 		return;
 	x->conf = x->i->conf;
-	evtimer_add(&x->scan->review_ev, &at_once);
+	timer_in(&x->scan->review_ev, 0);
 }
 
 /* --- until s6-svscan comes ---------------------------------------------- */
-
-static void
-come_timer(struct scan *s)
-{
-	struct timeval	 tv = { s->come_ms / 1000,
-			    (s->come_ms % 1000) * 1000 };
-
-	evtimer_add(&s->come_ev, &tv);
-}
 
 static int
 is_alive(const struct scan *s)
@@ -267,7 +253,7 @@ come_look(int nofd, short what, void *arg)
 		s->come_warn = time_mono_ms() + COME_AGAIN;
 	}
 	s->come_ms = s->come_ms * 2 < COME_MAX ? s->come_ms * 2 : COME_MAX;
-	come_timer(s);
+	timer_in(&s->come_ev, s->come_ms);
 }
 
 void
@@ -279,7 +265,7 @@ scan_await(struct scan *s)
 	    "what is wanted up", s->path);
 	s->come_ms = COME_MIN;
 	s->come_warn = time_mono_ms() + COME_WARN;
-	come_timer(s);
+	timer_in(&s->come_ev, s->come_ms);
 }
 
 /* --- its changes -------------------------------------------------------- */
@@ -294,7 +280,7 @@ changed(void *arg)
 
 	if (evtimer_pending(&s->come_ev, NULL)) {
 		s->come_ms = COME_MIN;
-		come_timer(s);
+		timer_in(&s->come_ev, s->come_ms);
 	}
 	TAILQ_FOREACH(x, &s->slots, entry)
 		if (x->watch == NULL) {

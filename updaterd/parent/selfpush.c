@@ -28,6 +28,7 @@
 #include "log.h"
 #include "parent.h"
 #include "self.h"
+#include "timer.h"
 #include "trial.h"
 #include "update.h"
 #include "util.h"
@@ -233,11 +234,9 @@ become(void)
 static void
 settle(int fd, short event, void *arg)
 {
-	struct timeval	 tv = { 0, SETTLE_MS * 1000 };
-
 	if ((service_waits() || control_isowing()) &&
 	    time_mono_ms() < sp.until)
-		evtimer_add(&sp.timer, &tv);
+		timer_in(&sp.timer, SETTLE_MS);
 	else
 		become();
 }
@@ -297,7 +296,6 @@ go(struct update *u)
 {
 	struct store	*s = u->agent->store;
 	struct release	*r;
-	struct timeval	 now = { 0, 0 };
 	char		 text[UPD_TEXT_SIZE];
 
 	if (u->kind == UPDATE_PUSH && commit(u, text) == -1) {
@@ -320,7 +318,7 @@ go(struct update *u)
 	    "self_update_queued", "release", r != NULL ?
 	    release_json(s, r) : json_null()));
 	evtimer_set(&sp.timer, settle, NULL);
-	evtimer_add(&sp.timer, &now);
+	timer_in(&sp.timer, 0);
 }
 
 /* --- trying -------------------------------------------------------------- */

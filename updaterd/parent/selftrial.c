@@ -29,12 +29,13 @@
 #include "log.h"
 #include "parent.h"
 #include "self.h"
+#include "timer.h"
 #include "util.h"
 
 #define PROBE_ID	0xffffff00U	/* and above: ours */
 #define ASK_TIMEOUT_MS	2000	/* for one attempt */
 #define AGAIN_MS	200	/* the probe process is not there yet */
-#define SETTLE_S	1	/* before what failed on disk is tried again */
+#define SETTLE_MS	1000	/* before what failed on disk is tried again */
 
 static struct {
 	uint32_t	 id;		/* of the check that goes on; 0 none */
@@ -111,10 +112,8 @@ ask_now(char *text)
 	h.cert = env->conf->tls.cert;
 	h.key = env->conf->tls.key;
 	if (probe_start(&m, &h, text) == -1) {
-		struct timeval	 tv = { 0, AGAIN_MS * 1000 };
-
 		evtimer_set(&asking.again, ask_again, NULL);
-		evtimer_add(&asking.again, &tv);
+		timer_in(&asking.again, AGAIN_MS);
 		return 0;
 	}
 	asking.id = m.id;
@@ -163,13 +162,11 @@ self_probe_result(const struct msg_probe_result *m)
 void
 self_probe_lost(void)
 {
-	struct timeval	 tv = { 0, AGAIN_MS * 1000 };
-
 	if (asking.id == 0)
 		return;
 	asking.id = 0;
 	evtimer_set(&asking.again, ask_again, NULL);
-	evtimer_add(&asking.again, &tv);
+	timer_in(&asking.again, AGAIN_MS);
 }
 
 /* --- the verdict --------------------------------------------------------- */
@@ -216,7 +213,6 @@ void
 self_settle(const char *why)
 {
 	static struct event	 again;
-	struct timeval		 tv = { SETTLE_S, 0 };
 	struct agent		*a = env->self;
 
 	/* What goes on now ends with the same. */
@@ -226,7 +222,7 @@ self_settle(const char *why)
 	if (evtimer_initialized(&again))
 		evtimer_del(&again);
 	evtimer_set(&again, settle_again, NULL);
-	evtimer_add(&again, &tv);
+	timer_in(&again, SETTLE_MS);
 }
 
 static int
@@ -333,10 +329,8 @@ self_serving(void)
 		return;
 	}
 	ghost_tell(GHOST_SERVING);
-	tv.tv_sec = ms / 4 * 3 / 1000;
-	tv.tv_usec = ms / 4 * 3 % 1000 * 1000;
 	evtimer_set(&late, too_late, NULL);
-	evtimer_add(&late, &tv);
+	timer_in(&late, ms / 4 * 3);
 	if (handover.watch == -1) {
 		begin_asking();
 		return;

@@ -25,6 +25,7 @@
 #include "instance.h"
 #include "log.h"
 #include "quiet.h"
+#include "timer.h"
 #include "util.h"
 
 static const char *const state_names[] = {
@@ -140,14 +141,6 @@ const char *
 service_statename(enum service_state s)
 {
 	return s < SERVICE__MAX ? state_names[s] : "unknown";
-}
-
-static void
-timer(struct event *ev, uint64_t ms)
-{
-	struct timeval	 tv = { (time_t)(ms / 1000), (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
 }
 
 /* --- the machine ----------------------------------------------------- */
@@ -355,7 +348,7 @@ resume(struct instance *i)
 	if (!i->drained || i->held)
 		return;
 	if (now < i->due)
-		timer(&i->delay_ev, i->due - now);
+		timer_in(&i->delay_ev, i->due - now);
 	else
 		feed(i, EV_DELAY);
 }

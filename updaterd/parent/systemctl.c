@@ -29,6 +29,7 @@
 #include "log.h"
 #include "service.h"
 #include "systemctl.h"
+#include "timer.h"
 
 #define PROGRAM		"systemctl"
 #define UNITS_MAX	256	/* in one command */
@@ -99,11 +100,9 @@ put(struct systemctl_call *c, struct systemctl_calls *list)
 static void
 lane_poke(struct lane *l)
 {
-	struct timeval	 now = { 0, 0 };
-
 	if (l->command == NULL && !TAILQ_EMPTY(&l->waiting) &&
 	    !evtimer_pending(&l->ev, NULL))
-		evtimer_add(&l->ev, &now);
+		timer_in(&l->ev, 0);
 }
 
 /* --- which go together ------------------------------------------------ */

@@ -28,6 +28,7 @@
 #include "instance.h"
 #include "log.h"
 #include "systemd.h"
+#include "timer.h"
 #include "unitfile.h"
 #include "unitleave.h"
 #include "unitrecord.h"
@@ -37,14 +38,6 @@
 #define KILL_AGAIN_MS	1000	/* ms between two, while it lives */
 
 struct units all_units = TAILQ_HEAD_INITIALIZER(all_units);
-
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
 
 static int
 is_idle(const struct unit *u, enum systemctl_verb verb)
@@ -157,7 +150,7 @@ grace_over(int fd, short what, void *arg)
 		log_notice("kill %s: not stopped within %u ms", u->i->name,
 		    u->i->stop_ms);
 	systemctl_ask(&u->call[SYSTEMCTL_KILL]);
-	timer(&u->grace_ev, KILL_AGAIN_MS);
+	timer_in(&u->grace_ev, KILL_AGAIN_MS);
 }
 
 /* The name that the configuration gives it.  0, or -1 with text. */
@@ -195,7 +188,7 @@ unit_retake(struct unit *u)
 	if (unitleave_retake(u->name) != RETAKEN_STOPPING)
 		return;
 	u->stopping = 1;
-	timer(&u->grace_ev, u->i->stop_ms > 0 ? u->i->stop_ms : 1);
+	timer_in(&u->grace_ev, u->i->stop_ms > 0 ? u->i->stop_ms : 1);
 }
 
 /* From now on it is that one, of which nothing is known yet. */
@@ -276,7 +269,6 @@ unit_free(int fd, short what, void *arg)
 static void
 systemd_forget(struct instance *i)
 {
-	struct timeval	 now = { 0, 0 };
 	struct unit	*u = i->priv;
 
 	if (u == NULL)
@@ -289,7 +281,7 @@ systemd_forget(struct instance *i)
 	(void)unitleave_withdraw(i->name);
 	u->ended = 1;
 	evtimer_set(&u->free_ev, unit_free, u);
-	evtimer_add(&u->free_ev, &now);
+	timer_in(&u->free_ev, 0);
 }
 
 /* --- what is asked ------------------------------------------------------ */
@@ -416,7 +408,7 @@ systemd_stop(struct instance *i)
 	systemctl_ask(&u->call[SYSTEMCTL_STOP]);
 	/* While it ends, so that the next start need not wait for this. */
 	systemctl_ask(&u->call[SYSTEMCTL_RESET]);
-	timer(&u->grace_ev, i->stop_ms > 0 ? i->stop_ms : 1);
+	timer_in(&u->grace_ev, i->stop_ms > 0 ? i->stop_ms : 1);
 }
 
 static void

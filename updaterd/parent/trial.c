@@ -28,6 +28,7 @@
 #include "parent.h"
 #include "reload.h"
 #include "self.h"
+#include "timer.h"
 #include "trial.h"
 #include "trialclock.h"
 #include "update.h"
@@ -49,10 +50,7 @@ static void	 trial_fail(struct trial *, const char *, const char *);
 static void
 timer(struct event *ev, uint64_t at)
 {
-	uint32_t	 ms = trialclock_leftms(at);
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
+	timer_in(ev, trialclock_leftms(at));
 }
 
 /* --- what is told ---------------------------------------------------- */

@@ -28,6 +28,7 @@
 #include "instance.h"
 #include "log.h"
 #include "systemctl.h"
+#include "timer.h"
 #include "unitfile.h"
 #include "unitleave.h"
 #include "unitrecord.h"
@@ -152,10 +153,7 @@ is_down(struct leave *l)
 static void
 look_later(struct leave *l)
 {
-	struct timeval	 tv = { l->poll_ms / 1000,
-			    (l->poll_ms % 1000) * 1000 };
-
-	evtimer_add(&l->ev, &tv);
+	timer_in(&l->ev, l->poll_ms);
 	l->poll_ms = l->poll_ms * 2 < POLL_MAX ? l->poll_ms * 2 : POLL_MAX;
 }
 

@@ -26,6 +26,7 @@
 #include "instance.h"
 #include "log.h"
 #include "systemd.h"
+#include "timer.h"
 #include "unitlog.h"
 #include "utf8.h"
 #include "util.h"
@@ -119,9 +120,7 @@ read_end(void)
 static void
 read_soon(void)
 {
-	struct timeval	 now = { 0, 0 };
-
-	evtimer_add(&reading.ev, &now);
+	timer_in(&reading.ev, 0);
 }
 
 static void

@@ -29,6 +29,7 @@
 #include "instance.h"
 #include "log.h"
 #include "systemd.h"
+#include "timer.h"
 #include "util.h"
 
 #define POLL_MIN	5	/* ms to the next look, at first */
@@ -36,14 +37,6 @@
 #define POLL_BLIND	2000	/* ms, when systemctl fails */
 #define POLL_RARE	10000	/* ms, of one without a main process */
 #define PATH_SIZE	1024	/* bytes of a slice's control group */
-
-static void
-timer(struct event *ev, uint32_t ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	evtimer_add(ev, &tv);
-}
 
 /* --- when to look ------------------------------------------------------ */
 
@@ -53,7 +46,7 @@ unitlook_now(struct unit *u)
 	evtimer_del(&u->poll_ev);
 	u->poll_ms = POLL_MIN;
 	if (u->name[0] == '\0')
-		timer(&u->poll_ev, 0);
+		timer_in(&u->poll_ev, 0);
 	else
 		systemctl_ask(&u->call[SYSTEMCTL_SHOW]);
 }
@@ -75,7 +68,7 @@ poll_timer(int fd, short what, void *arg)
 static void
 look_again(struct unit *u)
 {
-	timer(&u->poll_ev, u->poll_ms);
+	timer_in(&u->poll_ev, u->poll_ms);
 	u->poll_ms *= 2;
 	if (u->poll_ms > POLL_MAX)
 		u->poll_ms = POLL_MAX;
@@ -109,7 +102,7 @@ watch_main(struct unit *u, pid_t pid)
 		u->gone = 1;
 	else {
 		log_warn("watch pid %d of %s", (int)pid, u->i->name);
-		timer(&u->poll_ev, POLL_RARE);
+		timer_in(&u->poll_ev, POLL_RARE);
 	}
 }
 
@@ -472,7 +465,7 @@ judge(struct unit *u, const struct unitstate *st)
 		if (st->job || st->active == UNIT_ACTIVATING)
 			look_again(u);
 		else if (st->pid == 0)
-			timer(&u->poll_ev, POLL_RARE);
+			timer_in(&u->poll_ev, POLL_RARE);
 		tell_up(u, st);
 	}
 	u->last = *st;
@@ -488,7 +481,7 @@ unitlook_seen(void *arg, const struct unitstate *st, const char *error)
 		if (!u->blind)
 			log_warnx("look at unit %s: %s", u->name, error);
 		u->blind = 1;
-		timer(&u->poll_ev, POLL_BLIND);
+		timer_in(&u->poll_ev, POLL_BLIND);
 		tell_unknown(u, error);
 		return;
 	}
@@ -499,7 +492,7 @@ unitlook_seen(void *arg, const struct unitstate *st, const char *error)
 		return;
 	/* The host goes down: nobody's wish, no crash, not to be noted. */
 	if (systemctl_isleaving() && !u->stopping) {
-		timer(&u->poll_ev, POLL_BLIND);
+		timer_in(&u->poll_ev, POLL_BLIND);
 		return;
 	}
 	judge(u, st);

@@ -28,6 +28,7 @@
 #include "reconcile.h"
 #include "reload.h"
 #include "self.h"
+#include "timer.h"
 #include "trial.h"
 #include "update.h"
 #include "utf8.h"
@@ -126,14 +127,10 @@ timer_fired(int fd, short ev, void *arg)
 void
 update_settimer(struct update *u, uint32_t ms, void (*fn)(struct update *))
 {
-	struct timeval	 tv;
-
 	update_cleartimer(u);
 	u->timeout = fn;
-	tv.tv_sec = ms / 1000;
-	tv.tv_usec = (ms % 1000) * 1000;
 	evtimer_set(&u->timer, timer_fired, u);
-	evtimer_add(&u->timer, &tv);
+	timer_in(&u->timer, ms);
 }
 
 void

@@ -20,6 +20,7 @@
 #include "instance.h"
 #include "launch.h"
 #include "log.h"
+#include "timer.h"
 #include "util.h"
 
 struct agent_priv {
@@ -94,12 +95,10 @@ agent_unhold(struct agent *a)
 static void
 decide(struct agent_priv *p)
 {
-	struct timeval	 now = { 0, 0 };
-
 	if (p->decided)
 		return;
 	p->decided = 1;
-	evtimer_add(&p->ev, &now);
+	timer_in(&p->ev, 0);
 }
 
 /* 1 all of it is down. */

@@ -32,6 +32,7 @@
 #include "release.h"
 #include "scandir.h"
 #include "task.h"
+#include "timer.h"
 #include "util.h"
 
 #define POLL_MIN	5	/* ms */
@@ -97,11 +98,9 @@ remove_work(void *arg, struct task_result *r)
 static void
 remove_failed(struct withdrawal *w, const char *text)
 {
-	struct timeval	 tv = { REMOVE_MS / 1000, 0 };
-
 	log_warnx("remove %s: %s", w->dead, text);
 	if (++w->tries < REMOVE_TRIES)
-		evtimer_add(&w->ev, &tv);
+		timer_in(&w->ev, REMOVE_MS);
 	else
 		finish(w);
 }
@@ -121,7 +120,6 @@ static void
 look(int fd, short what, void *arg)
 {
 	struct withdrawal	*w = arg;
-	struct timeval		 tv = { 0, w->wait_ms * 1000 };
 	uint64_t		 gone = time_mono_ms() - w->begin;
 
 	if (slot_isdead(w->slot)) {
@@ -142,8 +140,8 @@ look(int fd, short what, void *arg)
 		w->killed = 1;
 		(void)slot_control(w->slot, 0, "k");
 	}
+	timer_in(&w->ev, w->wait_ms);
 	w->wait_ms = w->wait_ms * 2 < POLL_MAX ? w->wait_ms * 2 : POLL_MAX;
-	evtimer_add(&w->ev, &tv);
 }
 
 /* Takes over the descriptor of the slot. */
@@ -151,7 +149,6 @@ static int
 begin(int scan, int slot, const char *dead, void (*done)(void *), void *arg)
 {
 	struct withdrawal	*w;
-	struct timeval		 now = { 0, 0 };
 
 	if ((w = calloc(1, sizeof(*w))) == NULL ||
 	    (w->scan = fcntl(scan, F_DUPFD_CLOEXEC, 0)) == -1) {
@@ -166,7 +163,7 @@ begin(int scan, int slot, const char *dead, void (*done)(void *), void *arg)
 	w->done = done;
 	w->arg = arg;
 	evtimer_set(&w->ev, look, w);
-	evtimer_add(&w->ev, &now);
+	timer_in(&w->ev, 0);
 	TAILQ_INSERT_TAIL(&withdrawals, w, entry);
 	return 0;
 }

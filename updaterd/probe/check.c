@@ -23,6 +23,7 @@
 
 #include "check.h"
 #include "log.h"
+#include "timer.h"
 
 #define READ_SIZE	16384	/* bytes at once: a TLS record */
 
@@ -446,7 +447,6 @@ void
 check_start(struct check *c, uint32_t limit_ms)
 {
 	const struct target	*t = c->target;
-	struct timeval		 tv;
 
 	c->limit_ms = limit_ms;
 	c->sent = 0;
@@ -463,9 +463,7 @@ check_start(struct check *c, uint32_t limit_ms)
 		finish_errno(c, "cannot make a socket", errno);
 		return;
 	}
-	tv.tv_sec = limit_ms / 1000;
-	tv.tv_usec = (limit_ms % 1000) * 1000;
-	if (evtimer_add(&c->timer, &tv) == -1) {
+	if (timer_in(&c->timer, limit_ms) == -1) {
 		finish_errno(c, "cannot set a timer", errno);
 		return;
 	}

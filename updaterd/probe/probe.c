@@ -48,6 +48,7 @@
 #include "log.h"
 #include "pemdate.h"
 #include "proto.h"
+#include "timer.h"
 #include "util.h"
 #include "version.h"
 
@@ -217,7 +218,6 @@ seq_attempt(int fd, short what, void *arg)
 static void
 seq_again(struct sequence *s, enum check_outcome outcome)
 {
-	struct timeval	 tv;
 	uint64_t	 left = seq_left(s), wait;
 
 	if (outcome == CHECK_REFUSED) {
@@ -239,9 +239,7 @@ seq_again(struct sequence *s, enum check_outcome outcome)
 	}
 	if (wait >= left)
 		wait = left / 2;
-	tv.tv_sec = (time_t)(wait / 1000);
-	tv.tv_usec = (suseconds_t)(wait % 1000) * 1000;
-	if (evtimer_add(&s->timer, &tv) == -1) {
+	if (timer_in(&s->timer, wait) == -1) {
 		(void)strlcpy(s->why, "cannot set a timer: out of memory",
 		    sizeof(s->why));
 		seq_finish(s, 0);
