@@ -133,7 +133,7 @@ NET=		updaterd/net/addr.o updaterd/net/api.o updaterd/net/body.o \
 		updaterd/net/trust.o updaterd/net/upload.o
 
 PROBE=		updaterd/probe/check.o updaterd/probe/probe.o \
-		updaterd/probe/reply.o
+		updaterd/probe/reply.o updaterd/probe/target.o
 
 INFLATE=	updaterd/inflate/ahead.o updaterd/inflate/deflate_${DEFLATE}.o \
 		updaterd/inflate/gzip.o updaterd/inflate/inflate.o \
@@ -379,8 +379,8 @@ ${FAULT_TO}: ${HDRS} regress/fault/attack.h ${FLAGS}
 
 # The same daemon as another version, to update it to and fro.
 OTHER_VO=	updaterd/updaterd.vo updaterd/net/api.vo \
-		updaterd/net/http.vo updaterd/parent/children.vo \
-		updaterd/parent/status.vo updaterd/probe/probe.vo
+		updaterd/parent/metrics.vo updaterd/parent/status.vo \
+		updaterd/probe/target.vo
 
 regress/self/updaterd: ${UPDATERD} ${OTHER_VO}
 	@echo "ld $@"

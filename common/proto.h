@@ -226,7 +226,6 @@ struct msg_net_conf {
 	uint64_t	body;			/* bytes of request body */
 	uint64_t	rate;			/* least bytes/s of a body */
 	uint32_t	need_sha256;		/* 0 with a release key */
-	char		version[32];
 };
 
 enum net_file {

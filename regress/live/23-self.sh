@@ -87,6 +87,7 @@ t "it runs" wait_for 10 version_is "$V2"
 is "$(status .pid) $(service pid)" "$main $pid" "in the same process"
 is "$(readlink "/proc/$main/exe")" \
     "$T/self/$(readlink "$T/self/current")/sbin/updaterd" "from its release"
+like "$(ctl metrics)" "updaterd_build_info{version=\"$V2\"}" "the metrics, too"
 like "$(ctl status)" 'itself  *[0-9TZ]*-b' "status names it"
 is "$(push_self b | tr -d '\n'; body .unchanged)" 200true "once is enough"
 is "$(push_self a -F confirm=30)" 400 "there is nothing to confirm"

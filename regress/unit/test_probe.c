@@ -3,7 +3,7 @@
  * child, without its sandbox, against small servers.  TLS is tested with
  * the whole daemon, in regress/live.
  */
-/* LINK: common/pemdate.o updaterd/probe/probe.o updaterd/probe/check.o updaterd/probe/reply.o common/imsgev.o common/log.o common/proto.o common/util.o common/compat/imsg.o */
+/* LINK: common/pemdate.o updaterd/probe/probe.o updaterd/probe/check.o updaterd/probe/reply.o updaterd/probe/target.o common/imsgev.o common/log.o common/proto.o common/util.o common/compat/imsg.o */
 /* LIBS: -ltls -levent */
 #include <sys/types.h>
 #include <sys/socket.h>

@@ -79,8 +79,8 @@ recv_conf(void *arg, struct imsg *imsg)
 	TAILQ_INIT(&nc->listeners);
 	net->next = nc;
 	if (imsg_get_data(imsg, &nc->c, sizeof(nc->c)) == -1 ||
-	    !PROTO_STR(nc->c.version) || nc->c.connections == 0 ||
-	    nc->c.per_address == 0 || nc->c.header == 0 || nc->c.idle == 0)
+	    nc->c.connections == 0 || nc->c.per_address == 0 ||
+	    nc->c.header == 0 || nc->c.idle == 0)
 		return -1;
 	return 0;
 }

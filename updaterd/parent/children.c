@@ -31,7 +31,6 @@
 #include "update.h"
 #include "utf8.h"
 #include "util.h"
-#include "version.h"
 
 #ifdef SANDBOX_TEST
 #define DELAY_MIN_MS	2		/* a test loses thousands of them */

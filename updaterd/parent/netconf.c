@@ -17,7 +17,6 @@
 #include "log.h"
 #include "parent.h"
 #include "proto.h"
-#include "version.h"
 
 /* What net reads of a configuration; NULL: not given. */
 static const char *
@@ -110,7 +109,6 @@ netconf_send(struct imsgev *iev, const struct config *c, const int *fd)
 	m.body = c->body;
 	m.rate = c->rate;
 	m.need_sha256 = c->release_keys.n == 0;
-	strlcpy(m.version, UPD_VERSION, sizeof(m.version));
 	r = imsgev_compose(iev, IMSG_NET_CONF, -1, &m, sizeof(m));
 	for (i = 0; i < NETFILE__MAX; i++)
 		if (fd[i] != -1 && send_file(iev, (enum net_file)i,

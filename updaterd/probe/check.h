@@ -5,29 +5,13 @@
 #ifndef UPD_PROBE_CHECK_H
 #define UPD_PROBE_CHECK_H
 
-#include <sys/types.h>
-#include <sys/socket.h>
 #include <event.h>
 #include <stdint.h>
 #include <tls.h>
 
 #include "proto.h"
 #include "reply.h"
-
-/* Method, path, Host with brackets and port, and the fixed fields. */
-#define CHECK_REQUEST_SIZE	(UPD_URLPATH_SIZE + UPD_HOST_SIZE + 160)
-
-/* What to ask whom; the same for all attempts of a sequence. */
-struct target {
-	enum health_kind	 kind;		/* TCP, HTTP or HTTPS */
-	struct sockaddr_storage	 ss;
-	socklen_t		 sslen;
-	uint32_t		 status;	/* wanted */
-	char			 name[UPD_HOST_SIZE];	/* to verify */
-	struct tls_config	*tlsconf;	/* HTTPS only */
-	size_t			 request_len;
-	char			 request[CHECK_REQUEST_SIZE];
-};
+#include "target.h"
 
 enum check_outcome {
 	CHECK_HEALTHY,

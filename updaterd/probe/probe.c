@@ -29,8 +29,6 @@
 #include <sys/types.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <netinet/in.h>
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event.h>
 #include <inttypes.h>
@@ -48,9 +46,9 @@
 #include "log.h"
 #include "pemdate.h"
 #include "proto.h"
+#include "target.h"
 #include "timer.h"
 #include "util.h"
-#include "version.h"
 
 #define PROBE_FILE_MAX	(1024 * 1024)	/* bytes of a CA or key file */
 #define REFUSED_MIN_MS	2
@@ -79,10 +77,7 @@ struct sequence {
 	char			 body[UPD_BODY_SIZE];
 	struct target		 target;
 	struct check		 check;
-	struct {
-		char	*data;
-		size_t	 len;
-	}			 files[PROBEFILE__MAX];
+	struct target_file	 files[PROBEFILE__MAX];
 };
 TAILQ_HEAD(sequences, sequence);
 
@@ -144,8 +139,7 @@ seq_free(struct sequence *s)
 	evtimer_del(&s->timer);
 	check_clear(&s->check);
 	seq_forget_files(s);
-	/* Frees its copy of the key through explicit_bzero. */
-	tls_config_free(s->target.tlsconf);
+	target_clear(&s->target);
 	free(s);
 }
 
@@ -271,141 +265,11 @@ attempt_done(void *arg, enum check_outcome outcome)
 		seq_again(s, outcome);
 }
 
-/* --- setting a sequence up ------------------------------------------ */
-
-static int
-target_address(struct target *t, const char *address, uint32_t port)
-{
-	struct sockaddr_in	*sin = (struct sockaddr_in *)&t->ss;
-	struct sockaddr_in6	*sin6 = (struct sockaddr_in6 *)&t->ss;
-
-	/* Numbers only: no resolver in here.  localhost is a courtesy. */
-	if (strcmp(address, "localhost") == 0)
-		address = "127.0.0.1";
-	memset(&t->ss, 0, sizeof(t->ss));
-	if (inet_pton(AF_INET, address, &sin->sin_addr) == 1) {
-		sin->sin_family = AF_INET;
-		sin->sin_port = htons((uint16_t)port);
-		t->sslen = sizeof(*sin);
-		return 0;
-	}
-	if (inet_pton(AF_INET6, address, &sin6->sin6_addr) == 1) {
-		sin6->sin6_family = AF_INET6;
-		sin6->sin6_port = htons((uint16_t)port);
-		t->sslen = sizeof(*sin6);
-		return 0;
-	}
-	return -1;
-}
-
-/* 1 if it may stand in a request line or field: no blank, no control. */
-static int
-is_plain(const char *p)
-{
-	for (; *p != '\0'; p++)
-		if ((unsigned char)*p <= ' ' || *p == 0x7f)
-			return 0;
-	return 1;
-}
-
-static int
-target_request(struct target *t, const struct msg_probe_start *m)
-{
-	const char	*open = "", *close = "";
-	char		 port[16] = "";
-	int		 n;
-
-	/* The configuration has checked them; here they would do harm. */
-	if (!is_plain(m->path) || !is_plain(t->name))
-		return -1;
-	if (strchr(t->name, ':') != NULL)
-		open = "[", close = "]";
-	if (m->port != (t->kind == HEALTH_HTTPS ? 443 : 80))
-		snprintf(port, sizeof(port), ":%u", m->port);
-	n = snprintf(t->request, sizeof(t->request),
-	    "GET %s HTTP/1.1\r\n"
-	    "Host: %s%s%s%s\r\n"
-	    "User-Agent: updaterd/" UPD_VERSION "\r\n"
-	    "Accept: */*\r\n"
-	    "Connection: close\r\n"
-	    "\r\n", m->path[0] != '\0' ? m->path : "/", open, t->name, close,
-	    port);
-	if (n < 0 || (size_t)n >= sizeof(t->request))
-		return -1;
-	t->request_len = (size_t)n;
-	return 0;
-}
-
-/* What is wrong with it becomes the verdict at GO. */
-static void
-seq_target(struct sequence *s, const struct msg_probe_start *m)
-{
-	struct target	*t = &s->target;
-
-	t->kind = (enum health_kind)m->kind;
-	t->status = m->status;
-	(void)strlcpy(t->name, m->name[0] != '\0' ? m->name : m->address,
-	    sizeof(t->name));
-	if (m->port == 0 || m->port > UINT16_MAX ||
-	    target_address(t, m->address, m->port) == -1)
-		snprintf(s->bad, sizeof(s->bad),
-		    "cannot use the address %.200s port %u", m->address,
-		    m->port);
-	else if (t->kind != HEALTH_TCP && target_request(t, m) == -1)
-		(void)strlcpy(s->bad, "cannot use the path or name of the "
-		    "check", sizeof(s->bad));
-}
-
-/* Put the files into the configuration.  0, or -1: bad says why. */
-static int
-tls_setup(struct sequence *s, struct tls_config *tc)
-{
-	const uint8_t	*ca, *cert, *key;
-
-	ca = (const uint8_t *)s->files[PROBEFILE_CA].data;
-	cert = (const uint8_t *)s->files[PROBEFILE_CERT].data;
-	key = (const uint8_t *)s->files[PROBEFILE_KEY].data;
-
-	/* Without one libtls would look for the system's own file. */
-	if (ca == NULL) {
-		(void)strlcpy(s->bad, "no ca certificate to verify with",
-		    sizeof(s->bad));
-		return -1;
-	}
-	if ((cert == NULL) != (key == NULL)) {
-		(void)strlcpy(s->bad,
-		    "a client certificate needs its key and the key its "
-		    "certificate", sizeof(s->bad));
-		return -1;
-	}
-	if (tls_config_set_ca_mem(tc, ca, s->files[PROBEFILE_CA].len) == -1 ||
-	    (cert != NULL && tls_config_set_keypair_mem(tc, cert,
-	    s->files[PROBEFILE_CERT].len, key,
-	    s->files[PROBEFILE_KEY].len) == -1)) {
-		snprintf(s->bad, sizeof(s->bad), "cannot use the TLS files: "
-		    "%s", tls_config_error(tc));
-		return -1;
-	}
-	return 0;
-}
-
 static void
 seq_tls(struct sequence *s)
 {
-	struct tls_config	*tc;
-
-	if ((tc = tls_config_new()) == NULL) {
-		(void)strlcpy(s->bad, "cannot set up TLS: out of memory",
-		    sizeof(s->bad));
+	if (target_settls(&s->target, s->files, s->anyname, s->bad) == -1)
 		return;
-	}
-	if (tls_setup(s, tc) == -1) {
-		tls_config_free(tc);
-		return;
-	}
-	if (s->anyname)
-		tls_config_insecure_noverifyname(tc);
-	s->target.tlsconf = tc;
 	if (check_prepare(&s->check) == -1)
 		(void)strlcpy(s->bad, s->check.text, sizeof(s->bad));
 }
@@ -455,7 +319,8 @@ on_start(void *arg, struct imsg *imsg)
 	s->delay_ms = RETRY_MIN_MS;
 	evtimer_set(&s->timer, seq_attempt, s);
 	TAILQ_INSERT_TAIL(&probe.seqs, s, entry);
-	seq_target(s, &m);
+	/* What is wrong with it becomes the verdict at GO. */
+	(void)target_set(&s->target, &m, s->bad);
 	check_init(&s->check, &s->target, attempt_done, s);
 	return 0;
 }
