@@ -67,6 +67,7 @@ is "$(service pid x)" "$pid" "what ran goes on, too"
 t "stop" ctl stop x
 turn "$profiles"
 t "profiles are added at once" ctl reload
+t "and one that comes while they are brought waits for that" ctl reload
 t "the file has the stop" file_wants "$H" stopped
 like "$(line_of)" 'profile=default .*action=registered' \
     "what is now the default profile stays down"

@@ -224,7 +224,7 @@ op_reload(struct caller *c, const struct msg_request *m)
 {
 	char	 text[UPD_TEXT_SIZE];
 
-	if (reload_start(reload_answer, c, text) == -1)
+	if (reload_ask(reload_answer, c, text) == -1)
 		caller_error(c, UPD_EBADREQ, text);
 }
 

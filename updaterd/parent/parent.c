@@ -325,9 +325,9 @@ parent_idle(void)
 	startcheck_next();
 	recover_next();
 	trial_next();
+	reload_next();		/* before a push, which may last */
 	push_next();
 	reconcile_idle();
-	reload_next();
 }
 
 static void

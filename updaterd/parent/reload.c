@@ -4,13 +4,18 @@
  * is in use, and stays so where anything fails.  What cannot change while
  * we run is refused.
  *
- * One that is asked for by a signal while something is in flight comes
- * after that; whoever asks over the control socket is told to come again.
+ * One that is asked for at a bad moment is not lost.  The end of a start,
+ * and of the reload before, comes by itself in a moment: whoever asks waits
+ * for that, and all who do are served by one reload, which reads what is
+ * there by then.  An update may last: a signal is remembered until it is
+ * over, whoever asks over the control socket is told to come again.
  */
 #include <sys/types.h>
+#include <sys/queue.h>
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "echo.h"
@@ -23,14 +28,37 @@
 #include "update.h"
 #include "util.h"
 
+struct asker {
+	TAILQ_ENTRY(asker)	 entry;
+	void			(*done)(void *, const char *);
+	void			*arg;
+};
+TAILQ_HEAD(askers, asker);
+
 static struct event	 ev_hup;
 static struct config	*trying;	/* by net */
-static void		(*done_fn)(void *, const char *);
-static void		*done_arg;
+static struct askers	 waiting = TAILQ_HEAD_INITIALIZER(waiting);
+static struct askers	 served = TAILQ_HEAD_INITIALIZER(served);
 static int		 wanted;	/* HUP came meanwhile */
 static int		 allowed;	/* the start is over */
 
 static void	 result(const char *);
+
+/* Who asked for that one; a signal's word is the log.  Whoever is told may
+ * ask again, for the next one. */
+static void
+tell(struct askers *list, const char *text)
+{
+	struct askers	 now = TAILQ_HEAD_INITIALIZER(now);
+	struct asker	*a;
+
+	TAILQ_CONCAT(&now, list, entry);
+	while ((a = TAILQ_FIRST(&now)) != NULL) {
+		TAILQ_REMOVE(&now, a, entry);
+		a->done(a->arg, text);
+		free(a);
+	}
+}
 
 /* What cannot change while we run; its name, or NULL. */
 static const char *
@@ -58,33 +86,34 @@ reload_isbusy(void)
 	return trying != NULL;
 }
 
-/* What has to end first, and is in no hurry for our sake; or NULL. */
+/* What has to end first, or NULL; passing: it does so by itself, soon. */
 static const char *
-obstacle(void)
+obstacle(int *passing)
 {
+	*passing = 0;
+	if (env->stopping)
+		return "updaterd is stopping";
+	*passing = 1;
 	if (!allowed)
-		return "updaterd is still starting: reload when it serves";
+		return "updaterd is still starting";
 	if (trying != NULL)
-		return "a reload is under way: reload again when it is done";
+		return "a reload is under way";
 	if (reconcile_isbusy())
-		return "the last configuration is still being put into "
-		    "effect: reload when that is done";
+		return "the last configuration is being put into effect";
+	*passing = 0;
 	if (update_current() != NULL)
 		return "an update is in flight: reload when it is done";
 	return self_busy();
 }
 
-int
-reload_start(void (*done)(void *, const char *), void *arg, char *text)
+/* 0, or -1 with text: nothing has begun. */
+static int
+begin(char *text)
 {
 	struct config	*c;
 	const char	*what;
-	char		 tell[64];
+	char		 word[64];
 
-	if ((what = obstacle()) != NULL) {
-		strlcpy(text, what, UPD_TEXT_SIZE);
-		return -1;
-	}
 	log_info("reload %s", env->conf->path);
 	if ((c = config_parse(env->conf->path)) == NULL) {
 		snprintf(text, UPD_TEXT_SIZE, "%s has errors: see the log, or "
@@ -100,12 +129,10 @@ reload_start(void (*done)(void *, const char *), void *arg, char *text)
 	}
 	if (users_check(c, text) == -1 || listen_prepare(c, text) == -1)
 		goto fail;
-	snprintf(tell, sizeof(tell), "RELOADING=1\nMONOTONIC_USEC=%llu",
+	snprintf(word, sizeof(word), "RELOADING=1\nMONOTONIC_USEC=%llu",
 	    (unsigned long long)time_mono_us());
-	sdnotify(tell);
+	sdnotify(word);
 	trying = c;
-	done_fn = done;
-	done_arg = arg;
 	if (children_configure(c, result, text) == -1) {
 		trying = NULL;
 		listen_abandon();
@@ -132,7 +159,7 @@ take(void)
 	config_free(old);
 	expiry_review(env->conf);
 	log_notice("reloaded %s", env->conf->path);
-	done_fn(done_arg, "");
+	tell(&served, "");
 	parent_idle();
 }
 
@@ -147,39 +174,75 @@ result(const char *text)
 	listen_abandon();
 	config_free(trying);
 	trying = NULL;
-	done_fn(done_arg, text);
+	log_warnx("reload: %s", text);
+	tell(&served, text);
 	parent_idle();
 }
 
+/* For all who have asked until now. */
 static void
-hup_done(void *arg, const char *text)
-{
-	if (text[0] != '\0')
-		log_warnx("reload: %s", text);
-}
-
-static void
-sig_hup(int sig, short ev, void *arg)
+run(void)
 {
 	char	 text[UPD_TEXT_SIZE];
 
-	if (obstacle() != NULL) {
-		log_info("reload after what is in flight");
-		wanted = 1;
-	} else if (reload_start(hup_done, NULL, text) == -1)
+	wanted = 0;
+	TAILQ_CONCAT(&served, &waiting, entry);
+	if (begin(text) == -1) {
 		log_warnx("reload: %s", text);
+		tell(&served, text);
+	}
 }
 
 void
 reload_next(void)
 {
-	char	 text[UPD_TEXT_SIZE];
+	const char	*what;
+	int		 passing;
 
-	if (!wanted || obstacle() != NULL)
+	if (!wanted && TAILQ_EMPTY(&waiting))
 		return;
-	wanted = 0;
-	if (reload_start(hup_done, NULL, text) == -1)
-		log_warnx("reload: %s", text);
+	if ((what = obstacle(&passing)) == NULL)
+		run();
+	else if (!passing)
+		tell(&waiting, what);
+}
+
+int
+reload_ask(void (*done)(void *, const char *), void *arg, char *text)
+{
+	struct asker	*a;
+	const char	*what;
+	int		 passing;
+
+	if ((what = obstacle(&passing)) != NULL && !passing) {
+		strlcpy(text, what, UPD_TEXT_SIZE);
+		return -1;
+	}
+	if ((a = calloc(1, sizeof(*a))) == NULL) {
+		strlcpy(text, "out of memory", UPD_TEXT_SIZE);
+		return -1;
+	}
+	a->done = done;
+	a->arg = arg;
+	TAILQ_INSERT_TAIL(&waiting, a, entry);
+	if (what == NULL)
+		run();
+	else
+		log_info("reload later: %s", what);
+	return 0;
+}
+
+static void
+sig_hup(int sig, short ev, void *arg)
+{
+	const char	*what;
+	int		 passing;
+
+	wanted = 1;
+	if ((what = obstacle(&passing)) == NULL)
+		run();
+	else
+		log_info("reload later: %s", what);
 }
 
 void

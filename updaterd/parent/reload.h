@@ -9,10 +9,11 @@ void		 reload_init(void);
 void		 reload_allow(void);
 /* 1 while net tries a new configuration: agents may change with it. */
 int		 reload_isbusy(void);
-/* Read it again.  0 begun (done is called later with ""), or -1 and text
- * says why not. */
-int		 reload_start(void (*)(void *, const char *), void *, char *);
-/* What was in flight has ended: one may be waiting. */
+/* Read it again, once what is in the way and passes by itself is over.  0:
+ * done is called once, maybe from within, with "" when the new one is in
+ * use, else with why it is not; or -1 with text: nothing will come. */
+int		 reload_ask(void (*)(void *, const char *), void *, char *);
+/* What was in flight has ended: somebody may be waiting. */
 void		 reload_next(void);
 
 #endif
