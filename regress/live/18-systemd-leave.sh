@@ -163,6 +163,10 @@ asked() {
 }
 t "its unit is to be stopped" wait_for 10 asked
 is "$(records)" "four t@3.service " "and is not forgotten yet"
+ctl reconcile -n >"$T/dry" 2>&1
+is "$?" 3 "a dry run says that it is leaving"
+like "$(grep three "$T/dry")" 'action=removed .*service=three .*systemd' \
+    "by a line"
 t "put into the care of a unit that runs" sd start t@3
 sd kill --kill-who=main --signal=KILL updaterd
 back() {

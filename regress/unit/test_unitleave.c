@@ -179,6 +179,12 @@ order(void **state)
 }
 
 static void
+no_stray(void *arg, const char *name)
+{
+	fail_msg("%s is no instance's record", name);
+}
+
+static void
 stray_a(void *arg, const char *name)
 {
 	assert_string_equal(name, "a");
@@ -204,9 +210,10 @@ told_to_stop(void **state)
 	torn = openat(senv.runfd, ".units/.a.tmp", O_CREAT | O_WRONLY, 0600);
 	assert_int_not_equal(torn, -1);
 	close(torn);
-	unitleave_strays(1, stray_a, NULL);
+	unitleave_strays(stray_a, NULL);
+	unitleave_goon(1, no_stray, NULL);
 	assert_int_equal(faccessat(senv.runfd, ".units/.a.tmp", F_OK, 0), 0);
-	unitleave_strays(0, stray_a, NULL);
+	unitleave_goon(0, no_stray, NULL);
 	assert_int_equal(faccessat(senv.runfd, ".units/.a.tmp", F_OK, 0), -1);
 	unitrecord_leave("a", &r);
 	unitrecord_left("a.service");
@@ -288,16 +295,13 @@ retaken(void **state)
 	nothing();
 }
 
-static void
-no_stray(void *arg, const char *name)
-{
-	fail_msg("%s is no instance's record", name);
-}
+static int	 leavers;
 
 static void
-stray_c(void *arg, const char *name)
+leaver_a(void *arg, const char *name)
 {
-	assert_string_equal(name, "c");
+	assert_string_equal(name, "a");
+	leavers++;
 }
 
 /* An earlier daemon was killed in between, maybe after it had removed the
@@ -307,11 +311,21 @@ resumed(void **state)
 {
 	leaving("a.service", "a.service installed\na\n");
 	leaving("torn.service", "torn");
-	unitleave_strays(1, no_stray, NULL);
+	unitleave_strays(no_stray, NULL);
+	leavers = 0;
+	unitleave_goon(1, leaver_a, NULL);
 	turn();
 	assert_int_equal(nrunning, 0);
-	unitleave_strays(0, no_stray, NULL);
-	unitleave_strays(0, no_stray, NULL);
+	assert_int_equal(leavers, 1);
+	assert_int_equal(faccessat(senv.runfd, ".units-leaving/torn.service",
+	    F_OK, 0), 0);
+	unitleave_goon(0, leaver_a, NULL);
+	assert_int_equal(leavers, 2);
+	/* One that is under way is told of to who only looks. */
+	unitleave_goon(0, leaver_a, NULL);
+	assert_int_equal(leavers, 2);
+	unitleave_goon(1, leaver_a, NULL);
+	assert_int_equal(leavers, 3);
 	assert_int_equal(unitleave_await("a", on_told, NULL), 1);
 	assert_string_equal(names(".units-leaving"), "a.service");
 	answer(STOP("a.service"), 0, "");
@@ -335,7 +349,7 @@ resumed_taken(void **state)
 	assert_string_equal(names(".units-leaving"), "a.service");
 	leaving("b.service", "b.service theirs\nb\n");
 	assert_int_equal(unitleave_retake("b.service"), RETAKEN_STOPPING);
-	unitleave_strays(0, stray_c, NULL);
+	unitleave_goon(0, no_stray, NULL);
 	answer(STOP("a.service"), 0, "");
 	look("a.service", "inactive");
 	answer(PIN("a.service"), 0, "");
@@ -360,7 +374,7 @@ refused(void **state)
 	assert_int_equal(unitleave_isbusy(), 0);
 	assert_string_equal(names(".units-leaving"), "a.service");
 	remove_fails = 0;
-	unitleave_strays(0, no_stray, NULL);
+	unitleave_goon(0, leaver_a, NULL);
 	answer(STOP("a.service"), 0, "");
 	look("a.service", "inactive");
 	answer(PIN("a.service"), 0, "");

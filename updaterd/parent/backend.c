@@ -40,7 +40,7 @@ void
 backend_strays(int dry, void (*fn)(void *, const char *), void *arg)
 {
 	s6record_strays(dry, fn, arg);
-	unitleave_strays(dry, fn, arg);
+	unitleave_strays(fn, arg);
 }
 
 /* What another supervisor had of it has ended. */

@@ -9,6 +9,7 @@
 
 #include "instance.h"
 #include "reconcile.h"
+#include "unitleave.h"
 
 /* It may be of a service whose profiles could not be seen. */
 static int
@@ -57,7 +58,8 @@ orphan_ward(const struct pass *p, const char *name, const char *owner)
 	return w;
 }
 
-static void
+/* NULL: out of memory. */
+static struct line *
 orphan_line(struct pass *p, struct ward *w, const char *name)
 {
 	struct line	*l;
@@ -72,7 +74,7 @@ orphan_line(struct pass *p, struct ward *w, const char *name)
 	if (w == NULL && in.owner[0] != '\0')
 		w = orphan_ward(p, name, in.owner);
 	if ((l = pass_line(p, w)) == NULL)
-		return;
+		return NULL;
 	strlcpy(l->name, name, sizeof(l->name));
 	strlcpy(l->service, in.owner[0] != '\0' ? in.owner : name,
 	    sizeof(l->service));
@@ -86,6 +88,7 @@ orphan_line(struct pass *p, struct ward *w, const char *name)
 	l->l.reason = REASON_NONE;
 	l->l.change = 1;
 	l->decided = 1;
+	return l;
 }
 
 static void
@@ -97,7 +100,7 @@ orphan(void *arg, const char *name)
 	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] !=
 	    '\0')
 		return;
-	orphan_line(p, NULL, name);
+	(void)orphan_line(p, NULL, name);
 	if (!p->dry)
 		instance_orphan(name);
 }
@@ -118,6 +121,38 @@ recorded(void *arg, const char *name)
 	orphan(arg, name);
 }
 
+/* It is on its way out, since an earlier pass or an earlier daemon. */
+static void
+leaving(struct pass *p, const char *name, const char *backend)
+{
+	struct line	*l;
+	size_t		 k;
+
+	for (k = 0; k < p->n; k++)
+		if (strcmp(p->lines[k]->name, name) == 0) {
+			p->lines[k]->l.change = 1;
+			return;
+		}
+	if ((l = orphan_line(p, NULL, name)) != NULL)
+		l->l.backend = backend;
+}
+
+static void
+leaving_unit(void *arg, const char *name)
+{
+	leaving(arg, name, systemd_backend.name);
+}
+
+static void
+leaving_instances(struct pass *p)
+{
+	const struct instance	*i;
+
+	TAILQ_FOREACH(i, &all_instances, all)
+		if (i->agent == NULL)
+			leaving(p, i->name, i->backend->name);
+}
+
 /* Known to a foreign supervisor, and to nobody else. */
 static struct {
 	struct pass	*pass;
@@ -132,7 +167,7 @@ stray(void *arg, const char *name)
 	if (i != NULL || has_line(asked.pass, name) ||
 	    is_unseen(asked.pass, name))
 		return;
-	orphan_line(asked.pass, asked.ward, name);
+	(void)orphan_line(asked.pass, asked.ward, name);
 	if (!asked.pass->dry)
 		backend_of(asked.ward->conf->supervisor)->withdraw(
 		    asked.ward->conf, name);
@@ -148,6 +183,9 @@ judge_orphans(struct pass *p)
 		seat_orphans(orphan, p);
 	/* Also where no service names that supervisor any more. */
 	backend_strays(p->dry, recorded, p);
+	if (p->dry)
+		leaving_instances(p);
+	unitleave_goon(p->dry, leaving_unit, p);
 	asked.pass = p;
 	TAILQ_FOREACH(w, &p->wards, entry) {
 		b = backend_of(w->conf->supervisor);

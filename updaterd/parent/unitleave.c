@@ -337,12 +337,36 @@ is_stray(void *arg, const char *instance)
 }
 
 void
-unitleave_strays(int dry, void (*fn)(void *, const char *), void *arg)
+unitleave_strays(void (*fn)(void *, const char *), void *arg)
+{
+	struct strays	 s = { fn, arg };
+
+	unitrecord_list(NULL, is_stray, &s);
+}
+
+static void
+is_leaving(void *arg, const struct unitrecord *r)
+{
+	struct strays	*s = arg;
+
+	if (r->instance[0] != '\0' && !unitrecord_hasunit(r->unit))
+		s->fn(s->arg, r->instance);
+}
+
+static void
+is_left(void *arg, const struct unitrecord *r)
+{
+	if (find(r->unit) == NULL)
+		is_leaving(arg, r);
+}
+
+void
+unitleave_goon(int dry, void (*fn)(void *, const char *), void *arg)
 {
 	struct resumption	 of = { NULL };
 	struct strays		 s = { fn, arg };
 
-	unitrecord_list(NULL, is_stray, &s);
+	unitrecord_eachleaving(dry ? is_leaving : is_left, &s);
 	if (dry)
 		return;
 	unitrecord_sweep();

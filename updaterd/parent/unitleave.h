@@ -25,9 +25,14 @@ int	 unitleave_await(const char *, void (*)(void *), void *);
 int	 unitleave_isbusy(void);
 /* 1 there is a record of that instance. */
 int	 unitleave_has(const char *);
-/* fn(arg, name) for each record that has no instance.  Unless the first is
- * set, what an earlier daemon has not finished goes on. */
-void	 unitleave_strays(int, void (*)(void *, const char *), void *);
+/* fn(arg, name) for each record that has no instance. */
+void	 unitleave_strays(void (*)(void *, const char *), void *);
+/*
+ * What an earlier daemon has not finished goes on; fn(arg, name of the
+ * instance) for each of these.  With dry (the first) nothing is done, and
+ * those that are under way are told as well.
+ */
+void	 unitleave_goon(int, void (*)(void *, const char *), void *);
 /* For struct backend. */
 void	 unitleave_drop(const struct service_conf *, const char *);
 

@@ -212,28 +212,6 @@ unitrecord_list(const struct service_conf *conf,
 	each(RECORDS, list_one, &l);
 }
 
-void
-unitrecord_sweep(void)
-{
-	struct dirent	*e;
-	DIR		*d;
-	size_t		 len;
-	int		 fd;
-
-	if ((fd = open_records(RECORDS)) == -1)
-		return;
-	if ((d = fdopendir(fd)) == NULL) {
-		close(fd);
-		return;
-	}
-	/* Names of instances begin with no dot, what is being written does. */
-	while ((e = readdir(d)) != NULL)
-		if (e->d_name[0] == '.' && (len = strlen(e->d_name)) > 4 &&
-		    strcmp(e->d_name + len - 4, ".tmp") == 0)
-			(void)unlinkat(fd, e->d_name, 0);
-	closedir(d);
-}
-
 /* --- who has which ----------------------------------------------------- */
 
 struct search {
@@ -355,8 +333,6 @@ leaver(void *arg, int dir, const char *name)
 
 	if (record_read(dir, name, &r) && strcmp(r.unit, name) == 0)
 		l->fn(l->arg, &r);
-	else
-		(void)unlinkat(dir, name, 0);
 }
 
 void
@@ -366,4 +342,38 @@ unitrecord_eachleaving(void (*fn)(void *, const struct unitrecord *),
 	struct leavers	 l = { fn, arg };
 
 	each(LEAVING, leaver, &l);
+}
+
+/* --- what a kill has left ----------------------------------------------- */
+
+static void
+sweep_leaver(void *arg, int dir, const char *name)
+{
+	struct unitrecord	 r;
+
+	if (!record_read(dir, name, &r) || strcmp(r.unit, name) != 0)
+		(void)unlinkat(dir, name, 0);
+}
+
+void
+unitrecord_sweep(void)
+{
+	struct dirent	*e;
+	DIR		*d;
+	size_t		 len;
+	int		 fd;
+
+	each(LEAVING, sweep_leaver, NULL);
+	if ((fd = open_records(RECORDS)) == -1)
+		return;
+	if ((d = fdopendir(fd)) == NULL) {
+		close(fd);
+		return;
+	}
+	/* Names of instances begin with no dot, what is being written does. */
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] == '.' && (len = strlen(e->d_name)) > 4 &&
+		    strcmp(e->d_name + len - 4, ".tmp") == 0)
+			(void)unlinkat(fd, e->d_name, 0);
+	closedir(d);
 }

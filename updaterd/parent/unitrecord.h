@@ -46,7 +46,7 @@ int	 unitrecord_hasunit(const char *);
  * the same file. */
 int	 unitrecord_isshared(const char *);
 
-/* Remove what a kill has left of writing records. */
+/* Remove what a kill has left of writing records, and what is none. */
 void	 unitrecord_sweep(void);
 /* fn(arg, name) for each instance that has one; for struct backend. */
 void	 unitrecord_list(const struct service_conf *,
