@@ -337,7 +337,6 @@ struct msg_update_done {
 	uint32_t	confirm;		/* seconds, 0 none */
 	uint32_t	pad;
 	uint64_t	bytes;			/* of the archive */
-	uint64_t	received_ms;		/* first to last body byte */
 	uint8_t		digest[UPD_DIGEST_LEN];	/* of the bytes relayed */
 	char		sha[UPD_SHA_SIZE];	/* "" not given */
 	char		sha256[UPD_HEX_SIZE];	/* as claimed, "" not given */

@@ -141,13 +141,6 @@ update_netabort(struct imsgev *iev, const struct msg_update_abort *m)
 		abort();
 }
 
-/* A takeover is not played. */
-void
-push_forget(void)
-{
-	abort();
-}
-
 void
 service_probe_result(const struct msg_probe_result *m)
 {

@@ -76,7 +76,6 @@ check_unit(const struct unitstate *u)
 	    memchr(u->sub, '\0', sizeof(u->sub)) == NULL ||
 	    memchr(u->result, '\0', sizeof(u->result)) == NULL ||
 	    memchr(u->slice, '\0', sizeof(u->slice)) == NULL ||
-	    memchr(u->fragment, '\0', sizeof(u->fragment)) == NULL ||
 	    memchr(u->run, '\0', sizeof(u->run)) == NULL ||
 	    u->load >= UNIT_LOAD__MAX || u->active >= UNIT_ACTIVE__MAX ||
 	    u->pid < 0 || u->pid == 1 || u->stale < 0 || u->stale > 1 ||
@@ -94,18 +93,21 @@ print_unit(const struct unitstate *u, char *buf, size_t size)
 {
 	static const char *const load[] = { "loaded", "not-found", "masked",
 				    "bad-setting" };
+	static const char *const active[] = { "active", "reloading",
+				    "inactive", "failed", "activating",
+				    "deactivating" };
 
 	snprintf(buf, size, "InvocationID=%s\nRestart=%s\nJob=%s\n"
-	    "NeedDaemonReload=%s\nFragmentPath=%s\nSlice=%s\n"
+	    "NeedDaemonReload=%s\nSlice=%s\n"
 	    "ActiveExitTimestampMonotonic=%" PRIu64 "\n"
 	    "ExecMainExitTimestampMonotonic=%" PRIu64 "\n"
 	    "ExecMainStartTimestampMonotonic=%" PRIu64 "\n"
 	    "ExecMainStatus=%d\nExecMainCode=%d\nNRestarts=%u\nMainPID=%d\n"
 	    "Result=%s\nSubState=%s\nActiveState=%s\nLoadState=%s\nId=%s\n",
 	    u->run, u->always ? "always" : "no", u->job ? "7" : "",
-	    u->stale ? "yes" : "no", u->fragment, u->slice, u->left,
+	    u->stale ? "yes" : "no", u->slice, u->left,
 	    u->ended, u->begun, u->status, u->code, u->restarts,
-	    (int)u->pid, u->result, u->sub, unitstate_activename(u->active),
+	    (int)u->pid, u->result, u->sub, active[u->active],
 	    load[u->load], u->id);
 }
 

@@ -305,7 +305,6 @@ def supervisors():
           "ExecMainStartTimestampMonotonic=12345678\n"
           "ExecMainExitTimestampMonotonic=0\n"
           "ActiveExitTimestampMonotonic=0\nSlice=system.slice\n"
-          "FragmentPath=/etc/systemd/system/agent.service\n"
           "NeedDaemonReload=no\nJob=\nRestart=always\n"
           "InvocationID=0123456789abcdef0123456789abcdef\n")
     down = up.replace("=active", "=failed").replace("=4711", "=0").replace(

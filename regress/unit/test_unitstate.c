@@ -25,14 +25,14 @@ static const char printed[] =
     "ExecMainExitTimestampMonotonic=0\nExecMainCode=0\nExecMainStatus=0\n"
     "Slice=system.slice\nInvocationID=648482630843464db37e134fd6d385c6\n"
     "Id=a.service\nLoadState=loaded\nActiveState=active\n"
-    "SubState=running\nFragmentPath=/etc/systemd/system/a.service\n"
+    "SubState=running\n"
     "ActiveExitTimestampMonotonic=0\nJob=\nNeedDaemonReload=no\n"
     "\n"
     "Restart=no\nMainPID=0\nResult=success\nNRestarts=0\n"
     "ExecMainStartTimestampMonotonic=0\n"
     "ExecMainExitTimestampMonotonic=0\nExecMainCode=0\nExecMainStatus=0\n"
     "Slice=\nInvocationID=\nId=nope.service\nLoadState=not-found\n"
-    "ActiveState=inactive\nSubState=dead\nFragmentPath=\n"
+    "ActiveState=inactive\nSubState=dead\n"
     "ActiveExitTimestampMonotonic=0\nJob=17\nNeedDaemonReload=yes\n";
 
 static int
@@ -62,7 +62,6 @@ real(void **state)
 	assert_true(u.begun == 12142401357ULL);
 	assert_string_equal(u.run, "648482630843464db37e134fd6d385c6");
 	assert_string_equal(u.slice, "system.slice");
-	assert_string_equal(u.fragment, "/etc/systemd/system/a.service");
 	assert_int_equal(u.stale, 0);
 	assert_int_equal(u.job, 0);
 	assert_int_equal(u.always, 0);

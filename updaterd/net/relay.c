@@ -187,9 +187,6 @@ archive(struct conn *c, const char *data, size_t len)
 {
 	struct upload	*u = c->up;
 
-	u->last_ms = u->mark;
-	if (u->bytes == 0)
-		u->first_ms = u->last_ms;
 	u->bytes += len;
 	if (EVP_DigestUpdate(u->md, data, len) != 1)
 		upload_refuse(c, UPD_EIO, 500, "cannot hash the archive");

@@ -274,7 +274,6 @@ upload_done(struct conn *c)
 	m.flags = u->opt.flags;
 	m.confirm = u->opt.confirm;
 	m.bytes = u->bytes;
-	m.received_ms = u->last_ms - u->first_ms;
 	strlcpy(m.sha, u->opt.sha, sizeof(m.sha));
 	strlcpy(m.sha256, u->opt.sha256, sizeof(m.sha256));
 	if (EVP_DigestFinal_ex(u->md, m.digest, &n) != 1 ||

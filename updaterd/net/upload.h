@@ -29,8 +29,6 @@ struct upload {
 	int		 held;		/* status of the answer, which waits
 					 * for the end of the body; 0 none */
 	uint64_t	 bytes;		/* of the archive */
-	uint64_t	 first_ms;	/* when they came, monotonic */
-	uint64_t	 last_ms;
 
 	/* speed */
 	int		 waiting;	/* for the client, since mark */

@@ -433,7 +433,6 @@ children_ghost(void (*drained)(void), void (*gone)(void))
 		return 0;
 	net_state = NET_SERVING;
 	imsgev_rebase(&net.proc.iev);
-	push_forget();
 	caller_abandon(&net.proc.iev, "updaterd was replaced meanwhile; look "
 	    "what came of it");
 	return 1;

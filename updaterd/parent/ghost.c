@@ -42,6 +42,7 @@
 #include "reap.h"
 #include "self.h"
 #include "timer.h"
+#include "update.h"
 #include "util.h"
 
 #include "compat/contain.h"
@@ -340,6 +341,7 @@ ghost_main(int waitfd)
 		env->ghost = 1;
 		env->proc[PROC_PARENT].pid = g.pid;
 		control_forget();
+		push_forget();		/* with the others he is answered */
 		g.net = children_ghost(net_drained, net_gone);
 	}
 	event_set(&g.ear_ev, g.ear, EV_READ | EV_PERSIST, hear, NULL);

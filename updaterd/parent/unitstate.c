@@ -76,19 +76,12 @@ static const struct property {
 	{ "ExecMainExitTimestampMonotonic", KIND_TIME, FIELD(ended), 0 },
 	{ "ActiveExitTimestampMonotonic", KIND_TIME, FIELD(left), 0 },
 	{ "Slice", KIND_TEXT, FIELD(slice), 0 },
-	{ "FragmentPath", KIND_TEXT, FIELD(fragment), 0 },
 	{ "NeedDaemonReload", KIND_BOOL, FIELD(stale), 0 },
 	{ "Job", KIND_JOB, FIELD(job), 0 },
 	{ "Restart", KIND_ALWAYS, FIELD(always), 0 },
 	{ "InvocationID", KIND_TEXT, FIELD(run), 0 },
 };
 #define NPROPERTIES	(sizeof(properties) / sizeof(properties[0]))
-
-const char *
-unitstate_activename(enum unit_active a)
-{
-	return a < UNIT_ACTIVE__MAX ? active_names[a] : "unknown";
-}
 
 /* 0, or -1: not a decimal number of at most max. */
 static int

@@ -14,10 +14,9 @@
 	"Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,"	\
 	"ExecMainCode,ExecMainStatus,ExecMainStartTimestampMonotonic,"	\
 	"ExecMainExitTimestampMonotonic,ActiveExitTimestampMonotonic,"	\
-	"Slice,FragmentPath,NeedDaemonReload,Job,Restart,InvocationID"
+	"Slice,NeedDaemonReload,Job,Restart,InvocationID"
 
 #define UNITSTATE_WORD	40	/* bytes of a word of systemd's, with NUL */
-#define UNITSTATE_PATH	1024	/* bytes of a path, with the NUL */
 #define UNITSTATE_WHY	256	/* bytes of why it cannot be read */
 #define UNITSTATE_BYTES	4096	/* of one record, more than it can have */
 
@@ -53,7 +52,6 @@ struct unitstate {
 	uint64_t	 ended;		/* ... its end; 0: not known */
 	uint64_t	 left;		/* when it ceased to be active */
 	char		 slice[UNIT_NAME_SIZE];
-	char		 fragment[UNITSTATE_PATH];	/* its file, "" none */
 	int		 stale;		/* the file was changed since it was
 					 * loaded */
 	int		 job;		/* something is queued for it */
@@ -67,7 +65,6 @@ struct unitstate {
  * (UNITSTATE_WHY bytes) says what.
  */
 int	 unitstate_next(char **, struct unitstate *, char *);
-const char *unitstate_activename(enum unit_active);
 /* As from waitpid(2): how the main process ended, -1 not known. */
 int	 unitstate_status(const struct unitstate *);
 /* 1: it was asked to stop, before its main process ended; else it ended by

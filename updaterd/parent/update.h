@@ -143,7 +143,7 @@ struct agent	*update_admit(struct caller *, const char *);
 struct update	*update_begin(struct agent *, enum update_kind,
 		    struct caller *, const struct msg_caller *);
 void		 push_next(void);	/* one who waits may begin, if he can */
-void		 push_forget(void);	/* he has been answered */
+void		 push_forget(void);	/* he is answered elsewhere */
 
 void		 update_setstate(struct update *, enum update_state);
 /* The one abort path before promotion, safe in every state: kill, clean
