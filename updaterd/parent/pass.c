@@ -206,14 +206,15 @@ pass_order(struct pass *p)
 	pass_step(p);
 }
 
-/* Foreign ones whose supervisor has not said a word yet. */
+/* Foreign ones whose supervisor has not said a word yet.  One that could not
+ * be made known there is not waited for: nobody may be there to say it. */
 static int
 is_unseen(const struct pass *p)
 {
 	size_t	 k;
 
 	for (k = 0; k < p->n; k++)
-		if (p->lines[k]->i != NULL &&
+		if (p->lines[k]->i != NULL && !p->lines[k]->decided &&
 		    p->lines[k]->i->backend->foreign &&
 		    observe_last(p->lines[k]->i) == NULL)
 			return 1;
