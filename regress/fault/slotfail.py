@@ -13,6 +13,7 @@ from slots import Phase, Run, base, begin, choose, draw, go_new, go_once, \
 from tour import Tour
 
 FEW = 4			# of a sample: a point takes seconds
+BOOT_STEP = 25		# one in so many: slotonce.py has them all
 CALM_S = 4		# seconds for what it does about it by itself
 FILES = "openat,openat2,mkdirat,mkdir,renameat,rename"
 SYNC = "fsync,fdatasync"
@@ -121,6 +122,12 @@ class Failure(Run):
         return self
 
 
+def loaded(calls):
+    """How many of them the loader has made, before it was our program."""
+    return max((n for n, c in enumerate(calls, 1) if b" /lib/" in c),
+               default=0)
+
+
 def main():
     lab = SlotLab()
     tour = Tour("failed")
@@ -133,7 +140,11 @@ def main():
         tour.violations += len(r.wrong)
         for w in r.wrong:
             print(f"# {p}, untouched: {w[:180]}", flush=True)
-        tour.add(p, len(read(out).splitlines()))
+        calls = read(out).splitlines()
+        first = loaded(calls) + 1 if p.then == "boot" else 1
+        tour.verbose(f"{p}: {len(calls) - first + 1} points")
+        tour.add(p, len(calls), first=first,
+                 step=BOOT_STEP if p.then == "boot" else 1)
     draw(tour, chosen, FEW)
     visit(tour, lab, Failure)
     tour.end("injected errors")

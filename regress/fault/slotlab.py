@@ -133,6 +133,16 @@ class SlotLab(Lab):
         """updaterd -R, watched."""
         return self.trace(options, [self.updaterd, "-R", "-f", self.conf])
 
+    def ended(self, t, seconds):
+        """Whoever is watched by it has ended, or else is killed; the tracer
+        goes once it has done its work."""
+        pid = t.pid_traced
+        if self.wait(seconds, lambda: t.poll() is not None and
+                     not self.alive(pid)):
+            return True
+        os.kill(pid, signal.SIGKILL)
+        return False
+
     def once(self):
         p = subprocess.run([self.updaterd, "-R", "-f", self.conf],
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

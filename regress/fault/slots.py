@@ -9,6 +9,7 @@ from lab import read
 from slotlab import LOG_MAX, REST_S, SlotLab, goal, natives
 from tour import Tour
 
+ONCE_S = 60		# seconds for -R, which holds up a boot
 END_S = 12		# seconds for what is done to come to its end
 FEW = 3			# of a sample: a point takes a second
 MORE = 4		# points beyond those of the untouched run
@@ -239,7 +240,8 @@ def wiped(lab):
 def go_once(lab, watch):
     t = lab.launch_once(watch(None))
     lab.pid = None
-    t.wait()
+    if not lab.ended(t, ONCE_S):
+        raise RuntimeError(f"updaterd -R does not end: {lab.traced(t)}")
     return t, [goal(conf=lab.served)]
 
 

@@ -31,9 +31,10 @@ class Tour:
         """So many of them, or all."""
         return self.dice.sample(things, min(n, len(things)))
 
-    def add(self, kind, points, step=1):
-        """Points 1 and on of it: one in so many, and of these our lane's."""
-        self.plan += [(kind, i) for i in range(1, points + 1, step)
+    def add(self, kind, points, step=1, first=1):
+        """Points from the first on: one in so many, and of these our
+        lane's."""
+        self.plan += [(kind, i) for i in range(first, points + 1, step)
                       if i // step % self.lanes == self.lane]
 
     def line(self, ok, text):
