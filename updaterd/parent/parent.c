@@ -455,6 +455,7 @@ services_init(struct service_env *senv)
 	senv->probe_cancel = probe_cancel;
 	senv->probe_kill = probe_kill;
 	senv->expires = expiry_health;
+	senv->lost = reconcile_event;
 	senv->changed = echo_note;
 	senv->event = service_event;
 	service_init(senv, 0);

@@ -100,6 +100,7 @@ publish(struct s6 *x, int scan, int down, int dry, char *text)
 	slot_free(&slot);
 	if (dry || r == PUBLISHED_FAILED)
 		return r;
+	x->loss.made = 1;
 	s6record_write(x->i->name, x->scan->path);
 	if (r == PUBLISHED_NEW) {
 		log_info("make slot %s in %s", x->i->name, x->scan->path);
@@ -272,6 +273,7 @@ s6_start(struct instance *i, char *text)
 		/* It gets a logger, or loses it. */
 		dirwatch_del(x->watch);
 		x->watch = NULL;
+		x->loss.made = 0;
 		if (slot_withdraw(scan, i->name, NULL, NULL) == 0) {
 			if (waits(x)) {
 				close(scan);
@@ -373,6 +375,7 @@ s6_attach(struct instance *i)
 	x->conf = i->conf;
 	evtimer_set(&x->poll_ev, poll_timer, x);
 	evtimer_set(&x->kill_ev, kill_timer, x);
+	loss_init(x);
 	take_owner(x);
 	if ((x->scan = scan_get(i->conf, &x->owner)) == NULL) {
 		free(x);
@@ -415,6 +418,7 @@ s6_forget(struct instance *i)
 	s6_look_end(x);
 	evtimer_del(&x->poll_ev);
 	evtimer_del(&x->kill_ev);
+	loss_end(x);
 	TAILQ_REMOVE(&x->scan->slots, x, entry);
 	scan_put(x->scan);
 	free(x);

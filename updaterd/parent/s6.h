@@ -19,6 +19,14 @@ struct s6log {
 	off_t		 pos;		/* so far */
 };
 
+/* What becomes of it when somebody removes its slot (s6loss.c). */
+struct loss {
+	int		 made;		/* it was there */
+	struct event	 ev;		/* look for it again */
+	uint32_t	 ms;		/* ... after so long, the next time */
+	uint64_t	 last;		/* monotonic ms, made again; 0 never */
+};
+
 /* Of one instance.  The configuration may go before it does: what is
  * needed to the end is copied. */
 struct s6 {
@@ -42,6 +50,7 @@ struct s6 {
 	uint64_t	 poll_end;	/* monotonic ms */
 	struct event	 kill_ev;	/* the grace is over */
 	struct s6log	 log;
+	struct loss	 loss;
 };
 
 /* --- s6.c --------------------------------------------------------------- */
@@ -70,6 +79,7 @@ struct scan {
 	uint32_t	 wait_ms;
 	uint64_t	 end;		/* monotonic ms */
 	struct event	 review_ev;	/* configured otherwise? */
+	struct event	 loss_ev;	/* has a slot gone? */
 	struct event	 come_ev;	/* has s6-svscan come? */
 	uint32_t	 come_ms;	/* to the next look */
 	uint64_t	 come_warn;	/* monotonic ms: say that it has not */
@@ -94,6 +104,14 @@ void		 scan_review(struct s6 *);
 void		 scan_await(struct scan *);
 /* Give the rights on static slots. */
 void		 scan_grant(struct scan *, int);
+
+/* --- s6loss.c: slots that somebody has removed -------------------------- */
+
+void		 loss_init(struct s6 *);
+void		 loss_end(struct s6 *);
+void		 loss_scan(struct scan *);
+/* In a moment, for something has changed there. */
+void		 loss_look(struct scan *);
 
 /* --- s6look.c: seeing what becomes of it ------------------------------- */
 

@@ -3,7 +3,8 @@
  *
  * The directory is watched for slots that appear: those of ours that
  * another of us (updaterd -R) made, and static ones that s6-rc makes, on
- * which the owner gets his rights as soon as they are supervised.
+ * which the owner gets his rights as soon as they are supervised; and for
+ * those that go (s6loss.c).
  */
 #include <sys/types.h>
 
@@ -278,6 +279,7 @@ changed(void *arg)
 	char		 text[UPD_TEXT_SIZE];
 	int		 fd;
 
+	loss_look(s);
 	if (evtimer_pending(&s->come_ev, NULL)) {
 		s->come_ms = COME_MIN;
 		timer_in(&s->come_ev, s->come_ms);
@@ -350,6 +352,7 @@ scan_get(const struct service_conf *c, const struct owner *o)
 		evtimer_set(&s->ev, grant_timer, s);
 		evtimer_set(&s->come_ev, come_look, s);
 		evtimer_set(&s->review_ev, review, s);
+		loss_scan(s);
 		TAILQ_INSERT_TAIL(&scans, s, entry);
 	}
 	take_fixed(s, c, o);
@@ -365,6 +368,7 @@ scan_put(struct scan *s)
 	evtimer_del(&s->ev);
 	evtimer_del(&s->come_ev);
 	evtimer_del(&s->review_ev);
+	evtimer_del(&s->loss_ev);
 	dirwatch_del(s->watch);
 	args_free(&s->fixed);
 	args_free(&s->refused);

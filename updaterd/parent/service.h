@@ -49,6 +49,9 @@ struct service_env {
 	void		(*probe_kill)(void);	/* it does not answer */
 	/* When a file of a health check ends. */
 	void		(*expires)(enum expiry_kind, const char *, int64_t);
+	/* What a foreign supervisor was told of a service is lost: tell it
+	 * again.  NULL: not now. */
+	void		(*lost)(const char *);
 	/* What is recorded of an instance has changed.  May be NULL. */
 	void		(*changed)(struct instance *);
 	/* Something changed that a monitor wants to see. */
