@@ -106,7 +106,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/scandir.o \
 		updaterd/parent/scrape.o updaterd/parent/sdnotify.o \
 		updaterd/parent/selfboot.o updaterd/parent/selfpush.o \
-		updaterd/parent/selfstate.o updaterd/parent/selftrial.o \
+		updaterd/parent/selfreturn.o updaterd/parent/selfstate.o \
+		updaterd/parent/selftrial.o \
 		updaterd/parent/service.o updaterd/parent/slot.o \
 		updaterd/parent/staging.o updaterd/parent/startcheck.o \
 		updaterd/parent/status.o \

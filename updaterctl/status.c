@@ -59,6 +59,24 @@ put_certificates(struct screen *s, const json_t *list)
 	    " days)\n", when, js_int(v, "days", 0));
 }
 
+/* It goes back in so many seconds, if there are any. */
+static void
+put_confirm(struct screen *s, const char *name, json_int_t seconds,
+    const char *agent)
+{
+	char	 left[32];
+
+	if (seconds <= 0)
+		return;
+	text_duration((int64_t)seconds, left, sizeof(left));
+	label(s, name);
+	put_text(s, TONE_BAD, "to be confirmed within ");
+	put_text(s, TONE_BAD, left);
+	fprintf(s->f, ": updaterctl confirm ");
+	put_text(s, TONE_PLAIN, agent);
+	fputc('\n', s->f);
+}
+
 /* Which of its own releases runs, if it has any; and what is wrong. */
 static void
 put_self(struct screen *s, const json_t *self)
@@ -78,6 +96,7 @@ put_self(struct screen *s, const json_t *self)
 		put_text(s, TONE_BAD, current);
 	}
 	fputc('\n', s->f);
+	put_confirm(s, "", js_int(self, "confirm", 0), "self");
 	if (js_str(self, "broken") != NULL) {
 		label(s, "");
 		put_text(s, TONE_BAD, js_str(self, "broken"));
@@ -157,15 +176,7 @@ put_trial(struct screen *s, const json_t *a)
 	json_int_t	 probation = js_int(t, "probation", 0);
 	char		 left[32];
 
-	if (confirm > 0) {
-		text_duration((int64_t)confirm, left, sizeof(left));
-		label(s, "on trial");
-		put_text(s, TONE_BAD, "to be confirmed within ");
-		put_text(s, TONE_BAD, left);
-		fprintf(s->f, ": updaterctl confirm ");
-		put_text(s, TONE_PLAIN, js_str(a, "name"));
-		fputc('\n', s->f);
-	}
+	put_confirm(s, "on trial", confirm, js_str(a, "name"));
 	if (probation > 0) {
 		text_duration((int64_t)probation, left, sizeof(left));
 		label(s, confirm > 0 ? "" : "on trial");

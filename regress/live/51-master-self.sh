@@ -41,6 +41,16 @@ is "$(rollout --all --self-root "$T/other")" 0 "all hosts, and updaterd"
 is "$(hosts agent)" "updated updated" "the agents"
 is "$(hosts self)" "updated updated" "updaterd itself"
 is "$(versions)" "$V2 $V2 " "that version runs"
+printf 1 >> "$T/other/note"
+is "$(rollout --all --self-root "$T/other" --confirm 60)" 0 \
+    "another release of it, to be confirmed"
+is "$(hosts self)" "updated updated" "is confirmed"
+is "$(for n in $FLEET; do
+	"$UPDATERCTL" -s "$T/h/$n/updaterd.sock" -j history self |
+	    jq -r .history[0].result
+	"$UPDATERCTL" -s "$T/h/$n/updaterd.sock" -j status |
+	    jq -r .self.confirm
+    done | tr '\n' ' ')" "confirmed null confirmed null " "by the master"
 is "$(rollout --all --self-root "$T/other")" 0 "once more"
 is "$(hosts self)" "unchanged unchanged" "nothing to do"
 is "$(rollout --host h001 --self-tarball "$T/nosuch.tgz")" 1 "no such file"

@@ -101,9 +101,6 @@ upload_unconfirmed(struct conn *c)
 	if (self && !c->up->opt.confirm_self)
 		return "confirm_self=true is required to update updaterd "
 		    "itself";
-	if (self && c->up->opt.confirm != 0)
-		return "confirm belongs to an agent's update: updaterd proves "
-		    "itself, or goes back";
 	if (!self && c->up->opt.confirm_self)
 		return "confirm_self belongs to /update-self";
 	return NULL;

@@ -116,6 +116,36 @@ answer_bad(struct update *u)
 	    d));
 }
 
+/* The way back from a trial. */
+static json_t *
+answer_undo(const struct update *u, int back)
+{
+	struct store	*s = u->agent->store;
+	struct release	*cur = store_current(s), *p = store_previous(s);
+	json_t		*o;
+
+	if (back) {
+		o = json_pack("{s:s, s:o, s:o, s:s, s:b, s:s, s:o}",
+		    "status", "rolled_back",
+		    "release", cur != NULL ? release_json(s, cur) :
+		    json_null(),
+		    "previous", p != NULL ? release_json(s, p) : json_null(),
+		    "probe", agent_body(u->agent), "rolled_back", 1,
+		    "why", u->text, "health", u->probe_back != NULL ?
+		    json_incref(u->probe_back) : json_null());
+		if (o != NULL && u->damage[0] != '\0')
+			json_object_set_new(o, "damage",
+			    json_string(u->damage));
+		return o;
+	}
+	return json_pack("{s:{s:s, s:s, s:b, s:s, s:b, s:o, s:o}}", "detail",
+	    "error", u->text, "stderr", u->tail != NULL ? u->tail : "",
+	    "rolled_back", 0, "phase", u->phase, "healthy", 0,
+	    "release", cur != NULL ? release_json(s, cur) : json_null(),
+	    "rollback_probe", u->probe_back != NULL ?
+	    json_incref(u->probe_back) : json_null());
+}
+
 /* What its units have written to the journal. */
 static void
 outcome_read(void *arg, const char *text)
@@ -140,7 +170,7 @@ outcome_bad(struct update *u, int back)
 	if (u->kind == UPDATE_UNDO) {
 		log_notice("went back to release %s of %s, which is %shealthy",
 		    u->journal.from, u->agent->conf->name, back ? "" : "not ");
-		update_finish(u, outcome_status(u, back), trial_answer(u,
+		update_finish(u, outcome_status(u, back), answer_undo(u,
 		    back));
 		return;
 	}

@@ -285,6 +285,8 @@ stop_services(void)
 	/* First: that services end now is nothing to a trial. */
 	TAILQ_FOREACH(a, &env->agents, entry)
 		trial_suspend(a);
+	if (env->self != NULL)
+		trial_suspend(env->self);
 	children_stop();
 	echo_stop();
 	service_shutdown(env->conf->shutdown_keep, stopped, NULL);

@@ -8,6 +8,7 @@
  *	ghost.c		who holds the way back while another program starts
  *	selfpush.c	a release of updaterd: tried out, committed, exec
  *	selftrial.c	a new program on trial: its verdict on itself
+ *	selfreturn.c	one that proved itself, and goes back all the same
  *
  * The base is the program that the service manager starts.  It is never
  * written to.  It knows the chain: count, then exec what is current.
@@ -113,7 +114,7 @@ void	 self_once(const char *);
 void	 self_guard(void);
 /* Take the trial back: links, verdict, history.  0, or -1 (logged). */
 int	 self_undo(const char *, const char *);
-/* On trial: go back to where we come from, in this process. */
+/* Go back to where the state says that we come from, in this process. */
 void	 self_back(const char *) __attribute__((noreturn));
 
 /* --- ghost.c --------------------------------------------------------- */
@@ -152,6 +153,13 @@ void	 self_prepared(struct update *);
 void	 self_verified(struct update *);
 /* 1 if what `current` names is what runs. */
 int	 self_iscurrent(void);
+
+/* selfreturn.c */
+/* The release of that journal, which proved itself, was not confirmed, or is
+ * not wanted: go back to the one before it, for that reason. */
+struct journal;
+void	 self_return(const struct journal *, const char *);
+int	 self_isreturning(void);
 
 /* selftrial.c */
 void	 self_serving(void);		/* net serves, agents are there */

@@ -11,8 +11,8 @@
  * The lock is taken before the first look: who starts updaterd twice by
  * mistake must neither count nor take anything back.
  *
- * Taking a trial back: links, verdict and history first, the state last.
- * Cut off in between it is done again.
+ * Taking a trial back: links, verdict, history and the time to confirm it
+ * first, the state last.  Cut off in between it is done again.
  *
  * A pass (-R) serves nobody, so it proves nothing: it becomes what is known
  * to be good, and neither counts nor takes back nor leaves a ghost.
@@ -87,6 +87,8 @@ self_undo(const char *root, const char *why)
 	    release_setstate(s, st.to, RELEASE_FAILED, why) == -1)
 		log_warn("mark release %s failed", st.to);
 	undo_record(s, &st, why);
+	if (journal_remove(s) == -1)
+		log_warn("remove journal of %s", root);
 	memset(&st, 0, sizeof(st));
 	if (selfstate_write(s->rootfd, &st) == -1)
 		log_warn("write %s/%s", root, SELF_STATE);
@@ -124,7 +126,7 @@ self_back(const char *why)
 	struct agent		*a;
 	sigset_t		 all;
 	char			 path[PATH_MAX], id[UPD_ID_SIZE] = "";
-	int			 fd;
+	int			 fd, served = !handover.trial;
 
 	handover.trial = 0;
 	sigfillset(&all);
@@ -141,11 +143,16 @@ self_back(const char *why)
 		TAILQ_FOREACH(a, &env->agents, entry)
 			trial_keep(a);
 	gather(&h);
+	strlcpy(h.id, id, sizeof(h.id));
+	/* Nobody watches over who has proved itself; what comes may need
+	 * it, and so do those who are connected. */
+	if (served && ghost_start(env->conf->self_within_ms, &h) == -1)
+		log_warn("watch over the updaterd before");
+	h.watch = handover.watch;
 	ghost_tell(GHOST_BACK);
 	sdnotify_restore();
 	if (id[0] != '\0' && self_program(h.root, id, path,
 	    sizeof(path)) == 0) {
-		strlcpy(h.id, id, sizeof(h.id));
 		(void)handover_exec(path, &h);
 		log_warn("go back to %s", path);
 	}

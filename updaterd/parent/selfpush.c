@@ -5,7 +5,8 @@
  *	ask		our own /health: who cannot be asked now could not
  *			be judged afterwards
  *	try		the new program's -V and -n on the live configuration
- *	commit		<id>.json, self.state with what is on trial, links
+ *	commit		<id>.json, self.state with what is on trial, the
+ *			time in which it is to be confirmed, links
  *	answer		"self_update_queued"
  *	settle		state files written, who waits for a service answered
  *	count, exec	the state counts a start, the ghost is left behind,
@@ -25,6 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "log.h"
 #include "parent.h"
 #include "self.h"
@@ -61,6 +63,7 @@ drop(void)
 	env->self = NULL;
 	if (a == NULL)
 		return;
+	trial_forget(a);
 	store_free(a->store);
 	args_free(&a->conf->install);
 	free(a->conf->name);
@@ -116,7 +119,7 @@ self_iscurrent(void)
 const char *
 self_busy(void)
 {
-	if (env->ghost || sp.switching)
+	if (env->ghost || sp.switching || self_isreturning())
 		return "updaterd is being replaced by a new one; try again";
 	if (self_ontrial())
 		return "a new updaterd is on trial; try again when it has "
@@ -243,6 +246,27 @@ settle(int fd, short event, void *arg)
 
 /* --- the commit ---------------------------------------------------------- */
 
+/* It is to be confirmed: its time, which begins with its start (an end in
+ * good order, of a boot that is not this one).  0, or -1 with errno. */
+static int
+to_confirm(const struct update *u, const struct selfstate *st)
+{
+	struct journal	 j;
+
+	if (u->kind != UPDATE_PUSH || u->confirm == 0)
+		return 0;
+	memset(&j, 0, sizeof(j));
+	j.phase = JOURNAL_TRIAL;
+	strlcpy(j.to, st->to, sizeof(j.to));
+	strlcpy(j.from, st->from, sizeof(j.from));
+	strlcpy(j.from_prev, st->from_prev, sizeof(j.from_prev));
+	strlcpy(j.by, st->by, sizeof(j.by));
+	j.started_at = st->since;
+	j.confirm_ms = u->confirm * 1000;
+	j.at_rest = 1;
+	return journal_write(u->agent->store, &j);
+}
+
 /* Put it on trial.  0, or -1 with text; then all is as before. */
 static int
 on_trial(struct update *u, char *text)
@@ -262,12 +286,13 @@ on_trial(struct update *u, char *text)
 	if (strcmp(s->current, handover.id) != 0)
 		strlcpy(st.from_prev, s->current, sizeof(st.from_prev));
 	if (selfstate_write(s->rootfd, &st) == 0 &&
-	    store_flip(s, st.to, st.from) == 0)
+	    to_confirm(u, &st) == 0 && store_flip(s, st.to, st.from) == 0)
 		return 0;
 	e = errno;
 	snprintf(text, UPD_TEXT_SIZE, "put release %s on trial: %s", st.to,
 	    strerror(e));
 	(void)store_flip(s, st.from, st.from_prev);
+	(void)journal_remove(s);
 	memset(&st, 0, sizeof(st));
 	(void)selfstate_write(s->rootfd, &st);
 	errno = e;
@@ -314,9 +339,11 @@ go(struct update *u)
 	u->agent->last_error[0] = '\0';
 	update_setstate(u, UPDATE_PROMOTING);
 	r = store_find(s, sp.to);
-	update_finish(u, 200, json_pack("{s:s, s:o}", "status",
+	update_finish(u, 200, json_pack("{s:s, s:o, s:o*}", "status",
 	    "self_update_queued", "release", r != NULL ?
-	    release_json(s, r) : json_null()));
+	    release_json(s, r) : json_null(), "confirm",
+	    u->kind == UPDATE_PUSH && u->confirm != 0 ?
+	    json_integer(u->confirm) : NULL));
 	evtimer_set(&sp.timer, settle, NULL);
 	timer_in(&sp.timer, 0);
 }

@@ -189,8 +189,9 @@ self_json(int all)
 
 	if (a == NULL)
 		return json_null();
-	o = json_pack("{s:o, s:b}", "id", text_or_null(handover.id),
-	    "trial", self_ontrial());
+	o = json_pack("{s:o, s:b, s:o}", "id", text_or_null(handover.id),
+	    "trial", self_ontrial(), "confirm", a->trial != NULL ?
+	    json_integer(trial_confirmleft(a)) : json_null());
 	if (all && o != NULL) {
 		json_object_set_new(o, "root", json_string(a->conf->root));
 		json_object_set_new(o, "program", json_string(proc_path()));

@@ -15,6 +15,10 @@
  * is aborted.
  *
  * What it would go back to is not pruned before the end of a trial.
+ *
+ * A release of updaterd itself can wait for a confirmation, too; it goes
+ * back by selfreturn.c, and for it no release to go back to is the program
+ * that was installed.
  */
 #include <sys/types.h>
 
@@ -46,6 +50,19 @@ struct trial {
 };
 
 static void	 trial_fail(struct trial *, const char *, const char *);
+
+static int
+is_self(const struct agent *a)
+{
+	return a == env->self;
+}
+
+/* There is something to go back to. */
+static int
+has_before(const struct trial *t)
+{
+	return t->j.from[0] != '\0' || is_self(t->agent);
+}
 
 static void
 timer(struct event *ev, uint64_t at)
@@ -190,10 +207,10 @@ trial_fail(struct trial *t, const char *phase, const char *why)
 	evtimer_del(&t->confirm_ev);
 	evtimer_del(&t->probation_ev);
 	agent_unwatch(t->agent);
-	if (t->j.from[0] == '\0')
-		trial_hopeless(t);
-	else
+	if (has_before(t))
 		trial_next();
+	else
+		trial_hopeless(t);
 }
 
 /* --- going back ------------------------------------------------------ */
@@ -231,9 +248,14 @@ trial_next(void)
 	TAILQ_FOREACH(a, &env->agents, entry)
 		if (a->trial != NULL && a->trial->due)
 			break;
+	if (a == NULL && env->self != NULL && env->self->trial != NULL &&
+	    env->self->trial->due)
+		a = env->self;
 	if (a == NULL)
 		return;
-	if ((u = update_current()) == NULL) {
+	if ((u = update_current()) == NULL && is_self(a))
+		self_return(&a->trial->j, a->trial->why);
+	else if (u == NULL) {
 		memset(&who, 0, sizeof(who));
 		strlcpy(who.subject, "updaterd", sizeof(who.subject));
 		undo(a->trial, NULL, &who);
@@ -249,9 +271,10 @@ int
 trial_back(struct caller *c, struct agent *a, const char *id)
 {
 	struct trial	*t = a->trial;
+	struct release	*r;
 	char		 text[UPD_TEXT_SIZE];
 
-	if (t == NULL || t->j.from[0] == '\0')
+	if (t == NULL || !has_before(t))
 		return 0;
 	if (t->due) {
 		caller_error(c, UPD_EBUSY, "it is going back already");
@@ -263,40 +286,20 @@ trial_back(struct caller *c, struct agent *a, const char *id)
 		caller_error(c, UPD_EBUSY, text);
 		return 1;
 	}
-	t->phase = "rollback";
-	snprintf(t->why, sizeof(t->why), "release %s was rolled back by %s "
-	    "while on trial", t->j.to, c->who.subject);
-	undo(t, c, &c->who);
-	return 1;
-}
-
-json_t *
-trial_answer(const struct update *u, int back)
-{
-	struct store	*s = u->agent->store;
-	struct release	*cur = store_current(s), *p = store_previous(s);
-	json_t		*o;
-
-	if (back) {
-		o = json_pack("{s:s, s:o, s:o, s:s, s:b, s:s, s:o}",
-		    "status", "rolled_back",
-		    "release", cur != NULL ? release_json(s, cur) :
-		    json_null(),
-		    "previous", p != NULL ? release_json(s, p) : json_null(),
-		    "probe", agent_body(u->agent), "rolled_back", 1,
-		    "why", u->text, "health", u->probe_back != NULL ?
-		    json_incref(u->probe_back) : json_null());
-		if (o != NULL && u->damage[0] != '\0')
-			json_object_set_new(o, "damage",
-			    json_string(u->damage));
-		return o;
+	snprintf(text, sizeof(text), "release %s was rolled back by %s while "
+	    "on trial", t->j.to, c->who.subject);
+	if (!is_self(a)) {
+		t->phase = "rollback";
+		strlcpy(t->why, text, sizeof(t->why));
+		undo(t, c, &c->who);
+		return 1;
 	}
-	return json_pack("{s:{s:s, s:s, s:b, s:s, s:b, s:o, s:o}}", "detail",
-	    "error", u->text, "stderr", u->tail != NULL ? u->tail : "",
-	    "rolled_back", 0, "phase", u->phase, "healthy", 0,
-	    "release", cur != NULL ? release_json(s, cur) : json_null(),
-	    "rollback_probe", u->probe_back != NULL ?
-	    json_incref(u->probe_back) : json_null());
+	r = store_find(a->store, t->j.from);
+	caller_reply(c, 200, json_pack("{s:s, s:o}", "status",
+	    "self_update_queued", "release", r != NULL ?
+	    release_json(a->store, r) : json_null()));
+	trial_fail(t, "rollback", text);
+	return 1;
 }
 
 /* --- beginning ------------------------------------------------------- */
@@ -378,7 +381,12 @@ trial_resume(struct agent *a, struct journal *j, char *text)
 	struct trial	*t;
 	enum trial_state state = trialclock_wind(j, text);
 
-	if (state == TRIAL_LAPSED && j->from[0] != '\0')
+	if (is_self(a) && strcmp(j->to, handover.id) != 0) {
+		snprintf(text, UPD_TEXT_SIZE, "release %s was not confirmed, "
+		    "and does not start any more", j->to);
+		state = TRIAL_LAPSED;
+	}
+	if (state == TRIAL_LAPSED && j->from[0] != '\0' && !is_self(a))
 		return TRIAL_LAPSED;
 	/* Without memory nobody could look after it later. */
 	if ((t = trial_new(a, j)) == NULL)
@@ -386,6 +394,11 @@ trial_resume(struct agent *a, struct journal *j, char *text)
 	a->trial = t;
 	if (state == TRIAL_LAPSED) {
 		strlcpy(t->why, text, sizeof(t->why));
+		if (is_self(a)) {
+			t->due = 1;	/* at the end of the start */
+			t->phase = "confirm";
+			return TRIAL_OPEN;
+		}
 		trial_hopeless(t);
 		return TRIAL_OVER;
 	}
@@ -430,6 +443,12 @@ trial_suspend(struct agent *a)
 
 	if (t == NULL)
 		return;
+	/* Of updaterd itself the next start knows by the clock, or by what
+	 * self_return() has written. */
+	if (t->due && is_self(a)) {
+		trial_free(t);
+		return;
+	}
 	if (t->due)
 		t->j.phase = JOURNAL_ROLLBACK;
 	else if (!trialclock_isover(&t->j)) {
@@ -478,6 +497,10 @@ trial_confirm(struct caller *c, struct agent *a, const char *id)
 	char			 text[UPD_TEXT_SIZE], by[UPD_SUBJECT_SIZE];
 	uint32_t		 s;
 
+	if (is_self(a) && self_busy() != NULL) {
+		caller_error(c, UPD_EBUSY, self_busy());
+		return;
+	}
 	if ((t != NULL && t->due) || (u != NULL && u->agent == a &&
 	    u->kind == UPDATE_UNDO)) {
 		caller_error(c, UPD_EBUSY, "too late: it is going back");

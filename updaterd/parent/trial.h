@@ -49,9 +49,6 @@ void		 trial_confirm(struct caller *, struct agent *, const char *);
 int		 trial_back(struct caller *, struct agent *, const char *);
 /* 1 an update has to wait for a confirmation, and text says so. */
 int		 trial_blocks(const struct agent *, char *);
-/* The way back from a trial has ended: its answer; reference is the
- * caller's. */
-json_t		*trial_answer(const struct update *, int);
 /* Its state for status, or NULL; {"release",..,"confirm":seconds left or
  * null,"probation":the same}, or null. */
 const char	*trial_statename(const struct agent *);
