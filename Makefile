@@ -51,10 +51,11 @@ COMMON=		common/error.o common/imsgev.o common/log.o \
 		common/relkey.o common/util.o ${OS_COMMON}
 
 MAIN=		updaterd/check.o updaterd/config.o updaterd/keyfile.o \
-		updaterd/lex.o updaterd/orders.o updaterd/parse.o \
-		updaterd/percent.o updaterd/printconf.o \
+		updaterd/lex.o updaterd/macro.o updaterd/orders.o \
+		updaterd/parse.o updaterd/percent.o updaterd/printconf.o \
 		updaterd/proc.o updaterd/sandbox.o updaterd/setting.o \
-		updaterd/unitname.o updaterd/updaterd.o updaterd/value.o
+		updaterd/syntax.o updaterd/unitname.o updaterd/updaterd.o \
+		updaterd/value.o
 
 PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/children.o \
@@ -145,8 +146,9 @@ INFLATE=	updaterd/inflate/ahead.o updaterd/inflate/deflate_${DEFLATE}.o \
 UNPACK=		updaterd/unpack/diff.o updaterd/unpack/entry.o \
 		updaterd/unpack/extract.o updaterd/unpack/frame.o \
 		updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o \
-		updaterd/unpack/names.o updaterd/unpack/report.o \
-		updaterd/unpack/source.o updaterd/unpack/unpack.o \
+		updaterd/unpack/names.o updaterd/unpack/pax.o \
+		updaterd/unpack/report.o updaterd/unpack/source.o \
+		updaterd/unpack/tarname.o updaterd/unpack/unpack.o \
 		updaterd/unpack/verify.o updaterd/unpack/walk.o \
 		updaterd/unpack/writer.o
 

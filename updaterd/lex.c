@@ -19,7 +19,6 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -32,6 +31,7 @@
 #include "config.h"
 #include "lex.h"
 #include "log.h"
+#include "macro.h"
 #include "util.h"
 
 #define FILE_MAX	(1024 * 1024)	/* bytes of one file */
@@ -61,14 +61,6 @@ struct text {
 	char			 s[];
 };
 
-struct macro {
-	TAILQ_ENTRY(macro)	 entry;
-	char			*name;
-	char			*value;
-	int			 fixed;
-};
-
-static TAILQ_HEAD(, macro)	 macros = TAILQ_HEAD_INITIALIZER(macros);
 static SLIST_HEAD(, text)	 texts = SLIST_HEAD_INITIALIZER(texts);
 static struct args		 names;		/* of files, by index */
 static struct source		 sources[INCLUDE_MAX];
@@ -81,7 +73,7 @@ static int			 nqueue;
 static int			 truncated;
 static lex_error		 complain;
 
-/* --- texts and macros ----------------------------------------------- */
+/* --- texts ---------------------------------------------------------- */
 
 static const char *
 text_new(const char *s, size_t len)
@@ -106,60 +98,6 @@ lex_join(const char *a, const char *b)
 	a = text_new(s, strlen(s));
 	free(s);
 	return a;
-}
-
-static int
-macro_char(int c, int begins)
-{
-	return c == '_' || (c < 0x80 && isalpha(c)) ||
-	    (!begins && c < 0x80 && isdigit(c));
-}
-
-static struct macro *
-macro_find(const char *name, size_t len)
-{
-	struct macro	*m;
-
-	TAILQ_FOREACH(m, &macros, entry)
-		if (strlen(m->name) == len && memcmp(m->name, name, len) == 0)
-			return m;
-	return NULL;
-}
-
-static void
-macro_free(struct macro *m)
-{
-	TAILQ_REMOVE(&macros, m, entry);
-	free(m->name);
-	free(m->value);
-	free(m);
-}
-
-int
-lex_setmacro(const char *name, const char *value, int fixed)
-{
-	struct macro	*m;
-	const char	*p;
-
-	for (p = name; macro_char((unsigned char)*p, p == name); p++)
-		;
-	if (p == name || *p != '\0')
-		return -1;
-	for (p = value; *p != '\0'; p++)
-		if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
-			return -1;
-	if ((m = macro_find(name, strlen(name))) != NULL) {
-		if (m->fixed && !fixed)
-			return 0;
-		macro_free(m);
-	}
-	if ((m = calloc(1, sizeof(*m))) == NULL ||
-	    (m->name = strdup(name)) == NULL ||
-	    (m->value = strdup(value)) == NULL)
-		fatal("malloc");
-	m->fixed = fixed;
-	TAILQ_INSERT_TAIL(&macros, m, entry);
-	return 0;
 }
 
 /* --- files ---------------------------------------------------------- */
@@ -312,7 +250,6 @@ lex_open(const char *path, int pos)
 void
 lex_end(void)
 {
-	struct macro	*m, *next;
 	struct text	*t;
 
 	while (nsources > 0)
@@ -321,9 +258,7 @@ lex_end(void)
 		SLIST_REMOVE_HEAD(&texts, entry);
 		free(t);
 	}
-	TAILQ_FOREACH_SAFE(m, &macros, entry, next)
-		if (!m->fixed)
-			macro_free(m);
+	macro_end();
 	args_free(&names);
 }
 
@@ -440,21 +375,18 @@ quoted(struct source *s, char *buf, size_t *len)
 static void
 expand(struct source *s, char *buf, size_t *len)
 {
-	const struct macro	*m;
-	const char		*name = s->data + s->at, *p;
-	size_t			 n = 0;
+	const char	*name = s->data + s->at, *p;
+	size_t		 n;
 
-	while (s->at < s->len && macro_char(peek(s), n == 0)) {
-		s->at++;
-		n++;
-	}
+	n = macro_span(name, s->len - s->at);
+	s->at += n;
 	if (n == 0)
 		complain(here(s), "\"$\" without the name of a macro");
-	else if ((m = macro_find(name, n)) == NULL)
+	else if ((p = macro_value(name, n)) == NULL)
 		complain(here(s), "macro \"%.*s\" is not defined",
 		    n > 64 ? 64 : (int)n, name);
 	else
-		for (p = m->value; *p != '\0'; p++)
+		for (; *p != '\0'; p++)
 			put(buf, len, (unsigned char)*p);
 }
 

@@ -1,6 +1,6 @@
 /*
- * The words of the configuration file: reading, included files, macros,
- * quoting, comments, lines.  It knows no keyword.
+ * The words of the configuration file: reading, included files, quoting,
+ * comments, lines; macros (macro.c) put in.  It knows no keyword.
  */
 #ifndef UPD_LEX_H
 #define UPD_LEX_H
@@ -51,10 +51,5 @@ const char	*lex_filename(int);
 const char	*lex_join(const char *, const char *);
 /* Release files, tokens, and the macros set by files. */
 void		 lex_end(void);
-
-/* Set a macro.  One that is `fixed` (the command line's) stays for good and
- * cannot be changed by a file.  0, or -1: not fit for a name, or the value
- * holds control characters. */
-int		 lex_setmacro(const char *, const char *, int);
 
 #endif

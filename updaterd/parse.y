@@ -13,7 +13,6 @@
 #include <sys/types.h>
 #include <sys/queue.h>
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,9 @@
 #include "config.h"
 #include "lex.h"
 #include "log.h"
+#include "macro.h"
 #include "setting.h"
+#include "syntax.h"
 
 typedef struct {
 	union {
@@ -70,7 +71,7 @@ grammar	: /* empty */
 	;
 
 macro	: WORD '=' string	{
-		if (lex_setmacro($1, $3, 0) == -1)
+		if (macro_set($1, $3, 0) == -1)
 			setting_error($<pos>1, "\"%.64s\" is not fit for "
 			    "the name of a macro", $1);
 	}
@@ -461,62 +462,18 @@ unitsopt : /* empty */
 
 %%
 
-static const struct {
-	const char	*name;
-	int		 token;
-} keywords[] = {
-	{ "agent", AGENT }, { "allow", ALLOW }, { "at", AT },
-	{ "backoff", BACKOFF }, { "body", BODY }, { "ca", CA },
-	{ "certificate", CERTIFICATE }, { "chroot", CHROOT },
-	{ "command", COMMAND }, { "connections", CONNECTIONS },
-	{ "control", CONTROL }, { "crl", CRL }, { "directory", DIRECTORY },
-	{ "downgrade", DOWNGRADE }, { "enabled", ENABLED }, { "env", ENV },
-	{ "environment", ENVIRONMENT },
-	{ "exec", EXEC }, { "files", FILES }, { "fingerprint", FINGERPRINT },
-	{ "from", FROM }, { "group", GROUP }, { "groups", GROUPS },
-	{ "header", HEADER }, { "health", HEALTH }, { "home", HOME },
-	{ "http", HTTP }, { "https", HTTPS }, { "idle", IDLE }, { "if", IF },
-	{ "include", INCLUDE }, { "install", INSTALL }, { "keep", KEEP },
-	{ "key", KEY }, { "limits", LIMITS }, { "listen", LISTEN },
-	{ "log", LOG }, { "marker", MARKER }, { "max", MAX },
-	{ "mount", MOUNT }, { "name", NAME }, { "native", NATIVE },
-	{ "none", NONE }, { "notify", NOTIFY }, { "on", ON },
-	{ "optional", OPTIONAL }, { "owner", OWNER }, { "path", PATH },
-	{ "per-address", PERADDRESS }, { "permanent", PERMANENT },
-	{ "permit", PERMIT }, { "port", PORT }, { "probation", PROBATION },
-	{ "profiles", PROFILES }, { "push", PUSH }, { "rate", RATE },
-	{ "rcctl", RCCTL }, { "read", READ }, { "reconcile", RECONCILE },
-	{ "release", RELEASE }, { "reserve", RESERVE }, { "restart", RESTART },
-	{ "rlimit", RLIMIT }, { "root", ROOT }, { "runtime", RUNTIME },
-	{ "s6", S6 }, { "self", SELF }, { "service", SERVICE },
-	{ "shutdown", SHUTDOWN }, { "size", SIZE },
-	{ "start", START }, { "state", STATE },
-	{ "static", STATIC }, { "status", STATUS }, { "stop", STOP },
-	{ "subject", SUBJECT }, { "supervise", SUPERVISE },
-	{ "systemd", SYSTEMD }, { "tcp", TCP }, { "timeout", TIMEOUT },
-	{ "tls", TLS }, { "umask", UMASK }, { "units", UNITS },
-	{ "unpack", UNPACK }, { "unpacked", UNPACKED }, { "user", USER },
-	{ "verify", VERIFY }, { "within", WITHIN }
+/* Their tokens, in the order of syntax.h. */
+static const int tokens[] = {
+#define K(name, token)	token,
+	KEYWORDS(K)
+#undef K
 };
-#define NKEYWORDS	(sizeof(keywords) / sizeof(keywords[0]))
-
-#define SHORT		4	/* bytes: one slip of the pen, else two */
-
-/* Its token, or WORD. */
-static int
-keyword(const char *word)
-{
-	size_t	 i;
-
-	for (i = 0; i < NKEYWORDS; i++)
-		if (strcmp(word, keywords[i].name) == 0)
-			return keywords[i].token;
-	return WORD;
-}
 
 int
 yylex(void)
 {
+	int	 k;
+
 	before = tok;
 	lex_next(&tok);
 	yylval.pos = tok.pos;
@@ -527,91 +484,18 @@ yylex(void)
 	case LEX_STRING:
 		return STRING;
 	case LEX_WORD:
-		return tok.named ? WORD : keyword(tok.text);
+		if (tok.named || (k = syntax_keyword(tok.text)) == -1)
+			return WORD;
+		return tokens[k];
 	default:
 		return tok.type;
-	}
-}
-
-/* ", did you mean ...?", or "" when no keyword is near. */
-static const char *
-hint(const char *word)
-{
-	static char	 text[64];
-	size_t		 i, len, best = NKEYWORDS;
-	int		 d, least = INT_MAX;
-
-	for (i = 0; i < NKEYWORDS; i++) {
-		len = strlen(keywords[i].name);
-		if (strlen(word) < len)
-			len = strlen(word);
-		/* Doubled, so that the same first letter may decide. */
-		d = 2 * value_distance(word, keywords[i].name) +
-		    (word[0] != keywords[i].name[0]);
-		if (len > 1 && d < least && d / 2 <= (len > SHORT ? 2 : 1)) {
-			least = d;
-			best = i;
-		}
-	}
-	if (best == NKEYWORDS)
-		return "";
-	snprintf(text, sizeof(text), ", did you mean \"%s\"?",
-	    keywords[best].name);
-	return text;
-}
-
-static void
-explain(void)
-{
-	/* At the top a strange word may yet become a macro: it was taken,
-	 * and the token behind it is the one that does not fit. */
-	if (before.first && before.type == LEX_WORD && lex_depth() ==
-	    (size_t)(tok.type == '{') && keyword(before.text) == WORD) {
-		setting_error(before.pos, "unknown keyword \"%.64s\"%s",
-		    before.text, hint(before.text));
-		return;
-	}
-	if (missing != NULL && tok.type != LEX_TRUNCATED) {
-		setting_error(tok.pos, "%s", missing);
-		return;
-	}
-	switch (tok.type) {
-	case LEX_TRUNCATED:
-		break;		/* has been said */
-	case LEX_EOF:
-		setting_error(tok.pos, "unexpected end of the file");
-		break;
-	case '\n':
-		setting_error(tok.pos, "the line ends too early, behind "
-		    "\"%.64s\"", before.type < LEX_WORD ?
-		    (char []){ (char)before.type, '\0' } : before.text);
-		break;
-	case LEX_STRING:
-		setting_error(tok.pos, "unexpected string \"%.64s\"",
-		    tok.text);
-		break;
-	case LEX_WORD:
-		if (keyword(tok.text) != WORD)
-			setting_error(tok.pos, "\"%s\" cannot stand here%s",
-			    tok.text, tok.first ? "" :
-			    "; a text that is also a keyword needs quotes");
-		else if (tok.first)
-			setting_error(tok.pos, "unknown keyword \"%.64s\"%s",
-			    tok.text, hint(tok.text));
-		else
-			setting_error(tok.pos, "unexpected \"%.64s\"%s",
-			    tok.text, hint(tok.text));
-		break;
-	default:
-		setting_error(tok.pos, "unexpected \"%c\"%s", tok.type,
-		    tok.stray ? ": no block is open" : "");
 	}
 }
 
 int
 yyerror(const char *msg)
 {
-	explain();
+	syntax_explain(&tok, &before, missing);
 	missing = NULL;
 	if (svc != NULL)
 		svc->damaged = 1;
@@ -632,7 +516,7 @@ config_define(char *s)
 	if ((eq = strchr(s, '=')) == NULL)
 		return -1;
 	*eq = '\0';
-	ret = lex_setmacro(s, eq + 1, 1);
+	ret = macro_set(s, eq + 1, 1);
 	*eq = '=';
 	return ret;
 }

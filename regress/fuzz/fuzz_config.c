@@ -3,7 +3,7 @@
  * without control bytes; one that is accepted comes out of config_print() in
  * a form that is accepted, too, and prints the same.
  */
-/* LINK: updaterd/printconf.o updaterd/config.o updaterd/keyfile.o common/relkey.o updaterd/value.o updaterd/parse.o updaterd/lex.o updaterd/setting.o updaterd/check.o updaterd/unitname.o updaterd/percent.o common/proto.o common/util.o common/compat/imsg.o common/compat/osproc-linux.o regress/fuzz/quiet.o common/profile.o */
+/* LINK: updaterd/printconf.o updaterd/config.o updaterd/keyfile.o common/relkey.o updaterd/value.o updaterd/parse.o updaterd/lex.o updaterd/macro.o updaterd/syntax.o updaterd/setting.o updaterd/check.o updaterd/unitname.o updaterd/percent.o common/proto.o common/util.o common/compat/imsg.o common/compat/osproc-linux.o regress/fuzz/quiet.o common/profile.o */
 #include "config.h"
 #include "scratch.h"
 

@@ -5,7 +5,7 @@
  * why.  Nothing may appear beside the directory.  Header checksums are put
  * right first.
  */
-/* LINK: updaterd/unpack/extract.o updaterd/unpack/writer.o updaterd/unpack/verify.o updaterd/unpack/walk.o updaterd/unpack/diff.o updaterd/unpack/report.o updaterd/unpack/entry.o updaterd/unpack/names.o updaterd/unpack/frame.o updaterd/unpack/source.o updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/proto.o common/util.o common/error.o common/compat/imsg.o regress/fuzz/quiet.o */
+/* LINK: updaterd/unpack/extract.o updaterd/unpack/writer.o updaterd/unpack/verify.o updaterd/unpack/walk.o updaterd/unpack/diff.o updaterd/unpack/report.o updaterd/unpack/entry.o updaterd/unpack/names.o updaterd/unpack/frame.o updaterd/unpack/pax.o updaterd/unpack/tarname.o updaterd/unpack/source.o updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/proto.o common/util.o common/error.o common/compat/imsg.o regress/fuzz/quiet.o */
 /* LIBS: -larchive -lcrypto */
 #include <sys/mman.h>
 

@@ -3,7 +3,7 @@
  * the same; then it goes through the reader to libarchive.  Header checksums
  * are put right first.
  */
-/* LINK: updaterd/unpack/frame.o updaterd/unpack/source.o updaterd/unpack/entry.o */
+/* LINK: updaterd/unpack/frame.o updaterd/unpack/pax.o updaterd/unpack/tarname.o updaterd/unpack/source.o updaterd/unpack/entry.o */
 /* LIBS: -larchive */
 #include <sys/mman.h>
 
@@ -76,9 +76,9 @@ read_frame(const uint8_t *p, size_t len, size_t step, struct tally *t)
 			continue;
 		t->members++;
 		t->sum = t->sum * 31 + f.m.size;
-		for (c = f.m.path; *c != '\0'; c++)
+		for (c = f.m.path.s; *c != '\0'; c++)
 			t->sum = t->sum * 31 + (uint8_t)*c;
-		for (c = f.m.link; *c != '\0'; c++)
+		for (c = f.m.link.s; *c != '\0'; c++)
 			t->sum = t->sum * 31 + (uint8_t)*c;
 	}
 	if (frame_finish(&f, p, len) == -1)

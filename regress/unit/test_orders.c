@@ -3,7 +3,7 @@
  * out, anything else ends the process without a word; so does the parent's
  * leaving.
  */
-/* LINK: common/compat/osproc-linux.o updaterd/orders.o updaterd/inflate/inflate.o updaterd/inflate/ahead.o updaterd/inflate/stream.o updaterd/inflate/signify.o common/relkey.o updaterd/inflate/gzip.o updaterd/inflate/unzstd.o updaterd/inflate/deflate_zlib.o updaterd/unpack/unpack.o updaterd/unpack/report.o updaterd/unpack/extract.o updaterd/unpack/source.o updaterd/unpack/frame.o updaterd/unpack/entry.o updaterd/unpack/names.o updaterd/unpack/writer.o updaterd/unpack/verify.o updaterd/unpack/walk.o updaterd/unpack/diff.o updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/proto.o common/util.o common/error.o common/log.o common/compat/imsg.o */
+/* LINK: common/compat/osproc-linux.o updaterd/orders.o updaterd/inflate/inflate.o updaterd/inflate/ahead.o updaterd/inflate/stream.o updaterd/inflate/signify.o common/relkey.o updaterd/inflate/gzip.o updaterd/inflate/unzstd.o updaterd/inflate/deflate_zlib.o updaterd/unpack/unpack.o updaterd/unpack/report.o updaterd/unpack/extract.o updaterd/unpack/source.o updaterd/unpack/frame.o updaterd/unpack/pax.o updaterd/unpack/tarname.o updaterd/unpack/entry.o updaterd/unpack/names.o updaterd/unpack/writer.o updaterd/unpack/verify.o updaterd/unpack/walk.o updaterd/unpack/diff.o updaterd/unpack/manifest.o updaterd/unpack/manifest_io.o common/compat/beneath-linux.o common/compat/beneath-walk.o common/proto.o common/util.o common/error.o common/log.o common/compat/imsg.o */
 /* LIBS: -larchive -lz -lzstd -lcrypto */
 #include <sys/socket.h>
 #include <sys/wait.h>

@@ -3,7 +3,7 @@
  * that config_check() refuses in this version, and what is printed parses
  * again wherever the parser takes it.
  */
-/* LINK: updaterd/printconf.o updaterd/config.o updaterd/keyfile.o common/relkey.o updaterd/value.o updaterd/parse.o updaterd/lex.o updaterd/setting.o updaterd/check.o updaterd/unitname.o updaterd/percent.o common/proto.o common/util.o common/log.o common/compat/imsg.o common/compat/osproc-linux.o common/profile.o */
+/* LINK: updaterd/printconf.o updaterd/config.o updaterd/keyfile.o common/relkey.o updaterd/value.o updaterd/parse.o updaterd/lex.o updaterd/macro.o updaterd/syntax.o updaterd/setting.o updaterd/check.o updaterd/unitname.o updaterd/percent.o common/proto.o common/util.o common/log.o common/compat/imsg.o common/compat/osproc-linux.o common/profile.o */
 #include <sys/types.h>
 #include <sys/resource.h>
 

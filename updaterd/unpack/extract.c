@@ -44,12 +44,12 @@ reader_failed(struct extract *x, const char *what)
 		return unpack_fail_errno(u, "", "read archive");
 	}
 	if (f->error != UPD_OK)
-		return unpack_fail(u, f->error, f->name, "%s", f->text);
+		return unpack_fail(u, f->error, f->name.s, "%s", f->text);
 	/* What it objects to in an archive it has words for. */
 	text = archive_error_string(u->archive);
 	if (text == NULL || archive_errno(u->archive) == ENOMEM)
-		return unpack_fail(u, UPD_EIO, f->name, "out of memory");
-	return unpack_fail(u, UPD_EFORMAT, f->name, "%s: %s", what, text);
+		return unpack_fail(u, UPD_EIO, f->name.s, "out of memory");
+	return unpack_fail(u, UPD_EFORMAT, f->name.s, "%s: %s", what, text);
 }
 
 /* The same bytes; a name that libarchive may have composed need only be
@@ -76,16 +76,16 @@ readers_agree(const struct frame_member *m, struct archive_entry *ae,
 	const char	*hard = archive_entry_hardlink(ae);
 	int		 ok;
 
-	if (!same_name(m->path, archive_entry_pathname(ae)) ||
+	if (!same_name(m->path.s, archive_entry_pathname(ae)) ||
 	    archive_entry_sparse_count(ae) > 0)
 		return 0;
 	switch (type) {
 	case ENTRY_HARDLINK:
-		ok = same_name(m->link, hard);
+		ok = same_name(m->link.s, hard);
 		break;
 	case ENTRY_SYMLINK:
 		ok = hard == NULL && ft == AE_IFLNK &&
-		    same_name(m->link, archive_entry_symlink(ae));
+		    same_name(m->link.s, archive_entry_symlink(ae));
 		break;
 	case ENTRY_DIR:
 		ok = hard == NULL && ft == AE_IFDIR;
@@ -130,24 +130,24 @@ judge_entry(struct unpack *u, const struct frame_member *m,
 {
 	const char	*why;
 	char		 text[UPD_TEXT_SIZE];
-	size_t		 len = strlen(m->path);
+	size_t		 len = strlen(m->path.s);
 
 	if ((*type = entry_type(m->type, text)) == ENTRY_REFUSED)
-		return unpack_fail(u, UPD_EENTRY, m->path, "%s", text);
+		return unpack_fail(u, UPD_EENTRY, m->path.s, "%s", text);
 	/* old tars' way to write a directory */
-	if (*type == ENTRY_FILE && len > 0 && m->path[len - 1] == '/' &&
+	if (*type == ENTRY_FILE && len > 0 && m->path.s[len - 1] == '/' &&
 	    m->size == 0)
 		*type = ENTRY_DIR;
-	if ((why = entry_path(m->path, path)) != NULL)
-		return unpack_fail(u, UPD_EENTRY, m->path, "%s", why);
+	if ((why = entry_path(m->path.s, path)) != NULL)
+		return unpack_fail(u, UPD_EENTRY, m->path.s, "%s", why);
 	if (path[0] == '\0' && *type != ENTRY_DIR)
-		return unpack_fail(u, UPD_EENTRY, m->path,
+		return unpack_fail(u, UPD_EENTRY, m->path.s,
 		    "the release itself is no directory");
 	if (*type == ENTRY_SYMLINK &&
-	    (why = entry_target(path, m->link)) != NULL)
+	    (why = entry_target(path, m->link.s)) != NULL)
 		return unpack_fail(u, UPD_EENTRY, path, "%s", why);
 	if (*type == ENTRY_HARDLINK &&
-	    (why = entry_path(m->link, from)) != NULL)
+	    (why = entry_path(m->link.s, from)) != NULL)
 		return unpack_fail(u, UPD_EENTRY, path, "hard link: %s", why);
 	return UPD_OK;
 }
@@ -168,13 +168,13 @@ extract_entry(struct extract *x, struct archive_entry *ae)
 	if ((error = judge_entry(u, m, &type, path, from)) != UPD_OK)
 		return error;
 	if (!readers_agree(m, ae, type))
-		return unpack_fail(u, UPD_EENTRY, m->path,
+		return unpack_fail(u, UPD_EENTRY, m->path.s,
 		    "entry can be read in two ways");
 	switch (type) {
 	case ENTRY_DIR:
 		return writer_dir(&x->w, path);
 	case ENTRY_SYMLINK:
-		return writer_symlink(&x->w, path, m->link);
+		return writer_symlink(&x->w, path, m->link.s);
 	case ENTRY_HARDLINK:
 		return writer_copy(&x->w, path, from);
 	default:

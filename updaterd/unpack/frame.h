@@ -14,11 +14,11 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "pax.h"
 #include "proto.h"
+#include "tarname.h"
 
 #define FRAME_BLOCK	512		/* bytes */
-/* One byte more than a path may have: enough to tell that it is too long. */
-#define FRAME_NAME_SIZE	(UPD_PATH_SIZE + 1)
 
 enum frame_state {
 	FRAME_HEADER,			/* a header or a zero block */
@@ -34,27 +34,8 @@ struct frame_member {
 	char		 type;		/* tar type flag */
 	uint32_t	 mode;		/* as in the header */
 	uint64_t	 size;		/* bytes of contents */
-	char		 path[FRAME_NAME_SIZE];	/* as in the archive, cut */
-	char		 link[FRAME_NAME_SIZE];	/* if too long */
-};
-
-enum pax_state {
-	PAX_LEN,
-	PAX_KEY,
-	PAX_VALUE,
-	PAX_NL
-};
-struct frame_pax {
-	enum pax_state	 state;
-	int		 global;	/* g, not x */
-	int		 kind;		/* which key we care for */
-	uint64_t	 left;		/* bytes of the record to come */
-	uint64_t	 len;
-	uint32_t	 digits;
-	char		 key[64];
-	size_t		 keylen;
-	char		 value[32];	/* of size and hdrcharset */
-	size_t		 valuelen;
+	struct tarname	 path;		/* as in the archive */
+	struct tarname	 link;
 };
 
 struct frame {
@@ -63,14 +44,12 @@ struct frame {
 	uint32_t		 have;	/* FRAME_HAS_: parts seen */
 	uint32_t		 global; /* g headers in a row */
 	struct frame_member	 m;
-	struct frame_pax	 pax;
-	uint64_t		 paxsize;
-	size_t			 pathlen, linklen;	/* bytes seen */
-	char			*longname;	/* L or K goes here */
-	size_t			*longlen;
+	struct pax		 pax;
+	struct tarname		*longname;	/* L or K goes here */
+	int			 longended;	/* its NUL was there */
 	enum upd_error		 error;
 	char			 text[UPD_TEXT_SIZE];
-	char			 name[FRAME_NAME_SIZE];	/* of the refused */
+	struct tarname		 name;	/* of the refused */
 };
 
 void	 frame_init(struct frame *);

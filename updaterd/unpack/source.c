@@ -85,8 +85,7 @@ source_read(struct archive *a, void *arg, const void **buf)
 		s->frame.error = UPD_EFORMAT;
 		(void)strlcpy(s->frame.text, "entry can be read in two ways",
 		    sizeof(s->frame.text));
-		(void)strlcpy(s->frame.name, s->frame.m.path,
-		    sizeof(s->frame.name));
+		s->frame.name = s->frame.m.path;
 	} else if (source_piece(s, &p, &n) == 0) {
 		*buf = p;
 		return (ssize_t)n;
