@@ -389,4 +389,23 @@ lab_close(void)
 	nftw(lab_dir, lab_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* The fixtures of a group of tests. */
+static int __attribute__((unused))
+lab_setup(void **state)
+{
+	char	 dir[] = "/tmp/updlab.XXXXXX";
+
+	if (mkdtemp(dir) == NULL || chmod(dir, 0755) == -1)
+		return -1;
+	lab_open(dir);
+	return 0;
+}
+
+static int __attribute__((unused))
+lab_teardown(void **state)
+{
+	lab_close();
+	return 0;
+}
+
 #endif

@@ -302,24 +302,6 @@ test_without_box(void **state)
 	test_leftovers(state);
 }
 
-static int
-setup(void **state)
-{
-	static char	 dir[] = "/tmp/test_adopt.XXXXXX";
-
-	if (mkdtemp(dir) == NULL || chmod(dir, 0755) == -1)
-		return -1;
-	lab_open(dir);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	lab_close();
-	return 0;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -337,5 +319,5 @@ main(int argc, char **argv)
 		return first_daemon(argv[2], argv[3]);
 	program = "/proc/self/exe";
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, lab_setup, lab_teardown);
 }

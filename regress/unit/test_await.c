@@ -212,14 +212,7 @@ main(void)
 		TEST(test_verdict), TEST(test_verdict_late),
 		TEST(test_verdict_gone),
 	};
-	char	 dir[] = "/tmp/updlab.XXXXXX";
-	int	 r;
 
-	if (mkdtemp(dir) == NULL)
-		return 1;
-	lab_open(dir);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	r = cmocka_run_group_tests(tests, NULL, NULL);
-	lab_close();
-	return r;
+	return cmocka_run_group_tests(tests, lab_setup, lab_teardown);
 }

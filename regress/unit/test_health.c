@@ -200,24 +200,6 @@ test_late_ourselves(void **state)
 	lab_clear();
 }
 
-static int
-setup(void **state)
-{
-	static char	 dir[] = "/tmp/test_health.XXXXXX";
-
-	if (mkdtemp(dir) == NULL || chmod(dir, 0755) == -1)
-		return -1;
-	lab_open(dir);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	lab_close();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -229,5 +211,5 @@ main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, lab_setup, lab_teardown);
 }

@@ -494,14 +494,7 @@ main(void)
 		TEST(test_runs_unwanted),
 		TEST(test_update),
 	};
-	char	 dir[] = "/tmp/updlab.XXXXXX";
-	int	 r;
 
-	if (mkdtemp(dir) == NULL)
-		return 1;
-	lab_open(dir);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	r = cmocka_run_group_tests(tests, NULL, NULL);
-	lab_close();
-	return r;
+	return cmocka_run_group_tests(tests, lab_setup, lab_teardown);
 }

@@ -127,14 +127,7 @@ main(void)
 	const struct CMUnitTest	 tests[] = {
 		TEST(test_loop),
 	};
-	char	 dir[] = "/tmp/updlab.XXXXXX";
-	int	 r;
 
-	if (mkdtemp(dir) == NULL)
-		return 1;
-	lab_open(dir);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	r = cmocka_run_group_tests(tests, NULL, NULL);
-	lab_close();
-	return r;
+	return cmocka_run_group_tests(tests, lab_setup, lab_teardown);
 }

@@ -284,22 +284,10 @@ test_stop_meanwhile(void **state)
 }
 
 static int
-setup(void **state)
-{
-	static char	 dir[] = "/tmp/test_verdict.XXXXXX";
-
-	if (mkdtemp(dir) == NULL || chmod(dir, 0755) == -1)
-		return -1;
-	lab_open(dir);
-	return 0;
-}
-
-static int
 teardown(void **state)
 {
 	json_decref(got.report);
-	lab_close();
-	return 0;
+	return lab_teardown(state);
 }
 
 int
@@ -314,5 +302,5 @@ main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, lab_setup, teardown);
 }
