@@ -128,6 +128,18 @@ t "and cannot do without a signature" sh -c "! '$UPDATERCTL' -s \
     '$T/updaterd.sock' update -D default '$T/r1.tgz' 2>'$T/err'"
 like "$(cat "$T/err")" "unsigned" "and is told that"
 
+# --- one of a day that is yet to come ------------------------------------
+python3 "$HERE/redate.py" "$T/keys/one.sec" "$T/r1-s.tgz" \
+    "$(date -u -d '+25 hours' +%FT%TZ)" >"$T/r1-early.tgz"
+python3 "$HERE/redate.py" "$T/keys/one.sec" "$T/r1-s.tgz" \
+    "$(date -u -d '+23 hours' +%FT%TZ)" >"$T/r1-soon.tgz"
+refused "signed by a clock that is days ahead" \
+    "one.pub on $(signed_on "$T/r1-early.tgz"), which is yet to come" r1-early
+is "$(serving)" r2 "the running one stays"
+is "$(put r1-early '&downgrade=true&dry_run=true')" 200 \
+    "with role self it would be taken"
+is "$(put r1-soon '&dry_run=true')" 200 "one of today is taken as it is"
+
 # --- a record that is lost ------------------------------------------------
 is "$(put r2-s '&force=true')" 200 "twice the same"
 stop_updaterd

@@ -37,6 +37,8 @@ static int	 alone;		/* without a thread */
 static pthread_t caller;
 static sem_t	 stalled, goon;	/* the thread, in a block of 0xfd */
 static int	 kept;		/* which was as it should be then */
+static int	 late;		/* ... and then is said to be bad, and */
+static sem_t	 on;		/* the thread goes on with the next */
 
 EVP_MD_CTX *
 signify_hasher(void)
@@ -48,12 +50,15 @@ int
 signify_hash(EVP_MD_CTX *md, const uint8_t *p, size_t len,
     uint8_t hash[SIGNED_HASH_LEN])
 {
+	hash[0] = p[0];
 	if (p[0] == 0xfd && !pthread_equal(pthread_self(), caller)) {
 		sem_post(&stalled);
 		sem_wait(&goon);
 		kept = memcmp(p, data + 3 * SIGNED_BLOCK, len) == 0;
-	}
-	hash[0] = p[0];
+		if (late)
+			hash[0] = 0xff;
+	} else if (late && !pthread_equal(pthread_self(), caller))
+		sem_post(&on);
 	return p[0] == 0xfe ? -1 : 0;
 }
 
@@ -80,6 +85,7 @@ setup(void **state)
 	caller = pthread_self();
 	sem_init(&stalled, 0, 0);
 	sem_init(&goon, 0, 0);
+	sem_init(&on, 0, 0);
 	if ((data = malloc(BIG)) == NULL)
 		return -1;
 	for (i = 0; i < BIG; i++)
@@ -286,6 +292,44 @@ test_stalled(void **state)
 	data[3 * SIGNED_BLOCK] = 0;
 }
 
+/* Its hash comes when another block stands in that place already, and is not
+ * yet wanted: it is nobody's. */
+static void
+test_late(void **state)
+{
+	struct signify	 sig = { BIG, 0, 0 };
+	struct ahead	*a;
+	const uint8_t	*p;
+	uint64_t	 in = 0;
+	size_t		 n, at = 0;
+	FILE		*f = tmpfile();
+
+	assert_non_null(f);
+	data[3 * SIGNED_BLOCK] = 0xfd;
+	assert_int_equal(fwrite(data, 1, BIG, f), BIG);
+	rewind(f);
+	alarm(60);
+	a = begin(&sig, fileno(f), NULL, 0);
+	for (; at < 30 * SIGNED_BLOCK; at += n) {
+		assert_int_equal(next(a, &p, &n, &in), AHEAD_BLOCK);
+		if (at == 0) {
+			sem_wait(&stalled);
+			late = 1;
+		}
+	}
+	assert_true(in > 36 * SIGNED_BLOCK);	/* the ring is of 32 */
+	sem_post(&goon);
+	sem_wait(&on);
+	for (; next(a, &p, &n, &in) == AHEAD_BLOCK; at += n)
+		;
+	alarm(0);
+	assert_int_equal(at, BIG);
+	ahead_free(a);
+	fclose(f);
+	late = 0;
+	data[3 * SIGNED_BLOCK] = 0;
+}
+
 /* Bytes that make no block yet are told of: a slow push is seen to move. */
 static void
 test_moved(void **state)
@@ -326,6 +370,7 @@ test_bad(void **state)
 		assert_int_equal(r.blocks, bad);
 		assert_int_equal(ahead_next(r.a, &r.p, &r.n, &r.in),
 		    AHEAD_BAD);
+		assert_int_equal(r.sig.blocks, bad + 1);	/* judged once */
 		reading_end(&r);
 		data[(size_t)bad * SIGNED_BLOCK] = 0;
 	}
@@ -442,6 +487,7 @@ main(void)
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_stalled),
+		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_unhashed),

@@ -217,6 +217,13 @@ test_strict(void **state)
 			fail_msg("case %zu is good", i);
 		signify_free(s);
 	}
+	/* No control characters in what is shown to nobody, either. */
+	n = make_text(text);
+	*strstr(text, "one.sec") = 0x7f;
+	make_head(text, n);
+	s = begin(0);
+	assert_int_equal(signify_head(s, head, nhead, &used), SIGNIFY_BAD);
+	signify_free(s);
 	/* Two hashes on what would be one line, of the right length. */
 	n = make_text(text);
 	text[n - SIGNED_LINE - 1] = ' ';

@@ -1,9 +1,9 @@
 /*
- * trust.c: whose word is taken, and which date is too old: for the release
- * that runs, for one whose record is lost, for those who mean it.
+ * trust.c: whose word is taken, and which date is too old or too early: for
+ * the release that runs, for one whose record is lost, for those who mean it.
  */
 /* LINK: updaterd/parent/trust.o common/relkey.o common/util.o */
-/* LIBS: -ljansson */
+/* LIBS: -ljansson -Wl,--wrap=time_real_us */
 #include <sys/types.h>
 
 #include <setjmp.h>
@@ -33,7 +33,16 @@ static struct release		 cur, other, failed;
 static struct update		 u;
 static enum upd_error		 error;		/* of the one that failed */
 static int			 warned;
+static int64_t			 here;		/* the clock's seconds */
 struct parent			*env = &parent;
+
+int64_t	 __wrap_time_real_us(void);
+
+int64_t
+__wrap_time_real_us(void)
+{
+	return here * 1000000;
+}
 
 struct release *
 store_current(struct store *s)
@@ -84,6 +93,7 @@ setup(void **state)
 	strcpy(conf.keys[0].name, "one.pub");
 	strcpy(conf.keys[1].name, "two.pub");
 	parent.conf = &conf;
+	here = NOW;
 	agent_conf.downgrade = 0;
 	memset(&store, 0, sizeof(store));
 	TAILQ_INIT(&store.list);
@@ -140,6 +150,7 @@ test_lies(void **state)
 	assert_false(taken(1, -1));
 	assert_false(taken(1, SIGNED_DATE_MAX + 1));
 	assert_int_equal(error, UPD_ECHILD);
+	here = SIGNED_DATE_MAX;
 	assert_true(taken(2, SIGNED_DATE_MAX));
 	assert_string_equal(u.signer, "two.pub");
 }
@@ -206,13 +217,45 @@ test_downgrade(void **state)
 static void
 test_to_come(void **state)
 {
-	int64_t	 now = time_real_us() / 1000000;
-
-	cur.signed_at = now;
-	assert_true(taken(1, now + 3600));
+	cur.signed_at = NOW - 10;
+	assert_true(taken(1, NOW + 86400));
 	assert_int_equal(warned, 0);
-	assert_true(taken(1, now + 2 * 86400));
+	assert_stale(NOW + 86401);
+	assert_non_null(strstr(u.text, "yet to come"));
+	assert_non_null(strstr(u.text, "`allow downgrade'"));
+	/* The first one, too. */
+	store.current[0] = '\0';
+	TAILQ_REMOVE(&store.list, &cur, entry);
+	assert_stale(NOW + 86401);
+	/* For those who mean it; but they are told. */
+	agent_conf.downgrade = 1;
+	assert_true(taken(1, NOW + 86401));
 	assert_int_equal(warned, 1);
+	agent_conf.downgrade = 0;
+	u.local = 1;
+	assert_stale(NOW + 86401);
+	u.flags = UPDF_DOWNGRADE;
+	assert_true(taken(1, NOW + 86401));
+}
+
+/* A host whose clock is known to be wrong is not left without updates. */
+static void
+test_no_clock(void **state)
+{
+	here = 17;
+	assert_true(taken(1, NOW + 1));
+	assert_int_equal(warned, 1);
+	assert_stale(NOW - 1);
+	TAILQ_REMOVE(&store.list, &cur, entry);
+	store.current[0] = '\0';
+	assert_true(taken(1, NOW - 1));
+	/* It is some day, but one before what runs was signed. */
+	setup(state);
+	here = NOW - 30 * 86400;
+	assert_true(taken(1, NOW + 1));
+	assert_int_equal(warned, 1);
+	here = NOW - 86400;
+	assert_stale(NOW + 1);
 }
 
 #define TEST(f)	cmocka_unit_test_setup(f, setup)
@@ -226,7 +269,8 @@ main(void)
 		TEST(test_dates),
 		TEST(test_lost),
 		TEST(test_downgrade),
-		TEST(test_to_come)
+		TEST(test_to_come),
+		TEST(test_no_clock)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

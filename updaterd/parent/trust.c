@@ -10,6 +10,11 @@
  * agent, root at the control socket, and the request of a caller with role
  * self.  That role is net's to check, and a net that has been taken over
  * would not: where nobody has that role, nobody can ask for it.
+ *
+ * A date that is yet to come would keep out all that are signed rightly until
+ * then, on every host that took it.  It is refused, with the same ways around
+ * it; but not where the clock here is known to be wrong: a host that comes up
+ * in 1970, or before its own release was signed, takes what it is sent.
  */
 #include <sys/types.h>
 
@@ -22,6 +27,7 @@
 #include "util.h"
 
 #define AHEAD	86400		/* seconds: more is not the clock's drift */
+#define CLOCK_SET 1767225600	/* 2026-01-01: before it no clock was set */
 
 int
 trust_wanted(void)
@@ -106,11 +112,39 @@ is_stale(struct update *u)
 	return 1;
 }
 
+/* Signed on a day that is yet to come: 1 and the update has failed, or 0. */
+static int
+is_early(struct update *u)
+{
+	const struct release	*cur = yardstick(u->agent->store);
+	int64_t			 now = time_real_us() / 1000000;
+	char			 here[SIGNED_DATE_SIZE], date[SIGNED_DATE_SIZE];
+	int			 unset;
+
+	if (u->signed_at <= now + AHEAD)
+		return 0;
+	unset = now < CLOCK_SET || (cur != NULL && cur->signed_at > now +
+	    AHEAD);
+	signed_date(u->signed_at, date);
+	signed_date(now, here);
+	if (unset || may_downgrade(u)) {
+		log_warnx("the update of %s is signed on %s, but here it is "
+		    "%s: %s", u->agent->conf->name, date, here, unset ?
+		    "set the clock" : "all that are signed before are refused "
+		    "from now on");
+		return 0;
+	}
+	update_fail(u, UPD_ESIGNATURE, "signed with key %s on %s, which is yet "
+	    "to come, for here it is %s: it would keep out all that are signed "
+	    "before; set the clock that is wrong, where it was signed or here; "
+	    "%s", u->signer, date, here, way_around(u));
+	return 1;
+}
+
 int
 trust_accept(struct update *u)
 {
 	const struct msg_inflate_done	*m = &u->inflate.inflate;
-	char				 date[SIGNED_DATE_SIZE];
 
 	if (!trust_wanted())
 		return 1;
@@ -124,14 +158,5 @@ trust_accept(struct update *u)
 	    sizeof(u->signer));
 	u->signed_at = m->signed_at;
 	u->phase = "trust";
-	if (is_stale(u))
-		return 0;
-	signed_date(u->signed_at, date);
-	/* It would keep out all that come after it: say so, but a host with
-	 * a wrong clock must not refuse its releases. */
-	if (u->signed_at > time_real_us() / 1000000 + AHEAD)
-		log_warnx("the update of %s is signed on %s, which is yet to "
-		    "come: check the clocks here and where it was signed",
-		    u->agent->conf->name, date);
-	return 1;
+	return !is_stale(u) && !is_early(u);
 }

@@ -11,8 +11,8 @@
 int	 trust_wanted(void);
 /*
  * The archive is complete: note who signed it and when, and refuse it when
- * it was signed before the running release.  1, or 0: the update has
- * failed.
+ * it was signed before the running release, or more than a day ahead.  1, or
+ * 0: the update has failed.
  */
 int	 trust_accept(struct update *);
 
