@@ -370,7 +370,8 @@ test_bad(void **state)
 		assert_int_equal(r.blocks, bad);
 		assert_int_equal(ahead_next(r.a, &r.p, &r.n, &r.in),
 		    AHEAD_BAD);
-		assert_int_equal(r.sig.blocks, bad + 1);	/* judged once */
+		/* It was judged once. */
+		assert_int_equal(r.sig.blocks, bad + 1);
 		reading_end(&r);
 		data[(size_t)bad * SIGNED_BLOCK] = 0;
 	}
