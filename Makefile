@@ -100,7 +100,8 @@ PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
 		updaterd/parent/seat.o \
 		updaterd/parent/roster.o updaterd/parent/rights.o \
 		updaterd/parent/rundir.o \
-		updaterd/parent/s6.o updaterd/parent/s6look.o \
+		updaterd/parent/s6.o updaterd/parent/s6given.o \
+		updaterd/parent/s6look.o \
 		updaterd/parent/s6loss.o \
 		updaterd/parent/s6record.o \
 		updaterd/parent/s6scan.o updaterd/parent/s6slot.o \

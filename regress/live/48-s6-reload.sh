@@ -54,13 +54,18 @@ for M in "" mount; do
 	owned_by _updunpack '"web"'
 	t "what is static no longer is root's" wait_for 5 may_be mail nn
 	is "$(may web)" ny "the other one is his"
-	stop_updaterd
+	owned_by _updunpack '"web" "mail"'
+	t "until it is static again" wait_for 5 may_be mail ny
+	kill9 "$UPID"
+	wait "$UPID" 2>/dev/null
 	OWNER="_updagent\" static { \"web\" } $M #"
 	MOUNT=
 	s6_conf optional
 	start_updaterd
 	t "another owner after a restart as well" wait_for 5 may_be web yn
+	t "and none has what is static no longer" wait_for 5 may_be mail nn
 	is "$(svpid web)" "$pid" "the service has noticed nothing"
+	is "$(cat /run/updaterd/.static)" "$SCAN/web" "it is remembered"
 
 	SCAN=$SCAN.2
 	s6_conf optional
@@ -91,6 +96,17 @@ for M in "" mount; do
 	}
 	t "as well" wait_for 10 taken
 	stop_updaterd
+	is "$(may web)" nn "nobody has what was static"
+	t "nor is anything remembered" test ! -e /run/updaterd/.static
+	OWNER="_updagent\" static { \"mail\" } $M #"
+	s6_conf optional
+	"$UPDATERD" -R -f "$T/conf" >/dev/null 2>>"$T/log"
+	is "$(may mail)" yn "updaterd -R gives them"
+	OWNER=_updagent
+	C_SERVICES=
+	write_conf
+	"$UPDATERD" -R -f "$T/conf" >/dev/null 2>>"$T/log"
+	is "$(may mail)" nn "and takes them back, without a service under s6"
 	s6-svscanctl -t "$SCAN"
 	wait_for 10 gone "$SVSCAN"
 	wait "$SVSCAN" 2>/dev/null

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include "instance.h"
+#include "s6given.h"
 #include "s6record.h"
 #include "scandir.h"
 #include "unitleave.h"
@@ -40,6 +41,8 @@ void
 backend_strays(int dry, void (*fn)(void *, const char *), void *arg)
 {
 	s6record_strays(dry, fn, arg);
+	if (!dry)
+		given_settle();
 	unitleave_strays(fn, arg);
 }
 

@@ -95,6 +95,8 @@ int		 scan_open(struct scan *, int, char *);
 const char	*scan_mark(void);
 /* 1 the slot of that name is somebody else's by the configuration. */
 int		 scan_isfixed(const struct scan *, const char *);
+/* The same of the one of that path, if a service is in it. */
+int		 scan_names(const char *, const char *);
 /* That slot of ours in it, which is open.  -1 with errno; EPERM: it is
  * somebody else's, and is to be left alone. */
 int		 scan_slot(const struct scan *, int, const char *);

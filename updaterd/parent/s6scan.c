@@ -15,6 +15,7 @@
 
 #include "log.h"
 #include "s6.h"
+#include "s6given.h"
 #include "timer.h"
 
 #define GRANT_MIN	50	/* ms, between attempts */
@@ -107,18 +108,16 @@ scan_grant(struct scan *s, int fd)
 
 /* --- another configuration ---------------------------------------------- */
 
-/* Static slots are somebody else's from now on, or (NULL) nobody's. */
+/* A static slot is somebody else's from now on. */
 static void
-regrant(struct scan *s, int fd, const char *name, const struct owner *o)
+regrant(struct scan *s, int fd, const char *name)
 {
-	static const struct owner	 root = { 0, 0 };
-	int				 slot;
+	int	 slot;
 
 	if ((slot = scandir_slot(fd, name)) == -1)
 		return;
-	if (rights_renew(slot, o != NULL ? o : &root, 0) == -1)
-		log_warn("%s rights on slot %s/%s", o != NULL ? "give" :
-		    "take back", s->path, name);
+	if (rights_renew(slot, &s->owner, 0) == -1)
+		log_warn("give rights on slot %s/%s", s->path, name);
 	close(slot);
 }
 
@@ -166,17 +165,17 @@ take_static(struct scan *s)
 	moved = o.uid != s->owner.uid || o.gid != s->owner.gid;
 	s->fixed = names;
 	s->owner = o;
+	given_note(s);
 	if ((fd = scandir_open(s->path, 0, text)) != -1) {
-		for (n = 0; n < old.n; n++)
-			if (!args_has(&names, old.v[n]))
-				regrant(s, fd, old.v[n], NULL);
-			else if (moved)
-				regrant(s, fd, old.v[n], &o);
+		for (n = 0; moved && n < old.n; n++)
+			if (args_has(&names, old.v[n]))
+				regrant(s, fd, old.v[n]);
 		scan_grant(s, fd);
 		close(fd);
 	}
 	args_free(&old);
 	args_free(&s->refused);
+	given_settle();
 }
 
 static void
@@ -309,6 +308,17 @@ scan_isfixed(const struct scan *s, const char *name)
 }
 
 int
+scan_names(const char *path, const char *name)
+{
+	const struct scan	*s;
+
+	TAILQ_FOREACH(s, &scans, entry)
+		if (strcmp(s->path, path) == 0)
+			return scan_isfixed(s, name);
+	return 0;
+}
+
+int
 scan_slot(const struct scan *s, int fd, const char *name)
 {
 	if (scan_isfixed(s, name)) {
@@ -389,6 +399,7 @@ scan_open(struct scan *s, int prepare, char *text)
 	s->watch = dirwatch_add(fd, changed, s);
 	if (s->watch == NULL)
 		log_warn("watch %s", s->path);
+	given_note(s);
 	scan_grant(s, fd);
 	return fd;
 }
