@@ -338,6 +338,30 @@ test_stopped_meanwhile(void **state)
 	service_observed(i, &s);
 	UNTIL(fake.starts > 0);
 	assert_int_equal(i->in.desired, 1);
+	assert_int_equal(i->in.deaths, 0);	/* of which we knew */
+	assert_int_equal(i->in.exit_planned, 1);
+}
+
+/* Another supervisor has not ended it yet: it would run twice. */
+static void
+test_moving(void **state)
+{
+	struct instance	*i;
+
+	i = begin(1);
+	lab_moving = 1;
+	service_start_wanted(&lab);
+	see(i, 0, WANTED_NOBODY, 0, -1);
+	see_again(i);
+	assert_int_equal(i->state, SERVICE_STARTING);
+	assert_int_equal(fake.starts, 0);
+	observe_moved(i);			/* another one, too */
+	assert_int_equal(fake.starts, 0);
+	lab_moving = 0;
+	observe_moved(i);
+	assert_int_equal(fake.starts, 1);
+	observe_moved(i);
+	assert_int_equal(fake.starts, 1);
 }
 
 /* Stopped by others, seen by an earlier daemon, which ended before it took
@@ -488,6 +512,7 @@ main(void)
 		TEST(test_start), TEST(test_death), TEST(test_permanent),
 		TEST(test_park), TEST(test_stopped_outside),
 		TEST(test_going_down), TEST(test_out_of_sight),
+		TEST(test_moving),
 		TEST(test_nostart), TEST(test_nobody), TEST(test_orphan),
 		TEST(test_adopted), TEST(test_restarted_meanwhile),
 		TEST(test_stopped_meanwhile), TEST(test_stopped_before),

@@ -53,17 +53,21 @@ moved(void *arg)
 	struct instance	*i;
 
 	TAILQ_FOREACH(i, &all_instances, all)
-		if (i == arg && i->state == SERVICE_STOPPING)
+		if (i == arg)
 			break;
-	if (i != NULL)
+	if (i != NULL && i->backend->foreign)
+		observe_moved(i);
+	else if (i != NULL && i->state == SERVICE_STOPPING)
 		service_gone(i);
 }
 
 int
 backend_ismoving(struct instance *i)
 {
-	return !i->backend->foreign && (slot_await(i->name, moved, i) ||
-	    unitleave_await(i->name, moved, i));
+	/* s6 itself waits for its own (s6.c). */
+	return (i->backend != &s6_backend &&
+	    slot_await(i->name, moved, i)) ||
+	    unitleave_await(i->name, moved, i);
 }
 
 int

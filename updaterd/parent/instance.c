@@ -361,7 +361,8 @@ instance_make(struct agent *a, const struct service_conf *c,
 		instance_noprocess(i);
 	instance_attach(i);
 	instance_move(i);
-	if (i->state == SERVICE_DOWN && backend_ismoving(i)) {
+	if (i->state == SERVICE_DOWN && !i->backend->foreign &&
+	    backend_ismoving(i)) {
 		i->state = SERVICE_STOPPING;
 		i->drained = 0;
 		note_const(&i->why, "ends under its last supervisor");

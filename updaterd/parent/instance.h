@@ -107,7 +107,7 @@ void				 backend_strays(int,
 /* What is recorded there of one that has another supervisor now is taken
  * out, at its beginning.  1, or 0: nothing was. */
 int				 backend_moved(const struct instance *);
-/* 1 that has not ended yet; service_gone() follows. */
+/* 1 that has not ended yet; service_gone() follows, or observe_moved(). */
 int				 backend_ismoving(struct instance *);
 
 struct native {

@@ -33,7 +33,6 @@
 #include "timer.h"
 #include "util.h"
 
-
 #define LATE_MS		PATIENCE(12000)	/* from a start to a process; s6
 					 * takes 10 s to try exec again */
 #define LOOK_MS		2000	/* out of sight: look again */
@@ -120,6 +119,13 @@ ask(struct instance *i)
 {
 	char	 text[UPD_TEXT_SIZE] = "";
 
+	/* As long as that takes: observe_moved() follows. */
+	if (backend_ismoving(i)) {
+		i->observed->asked = ASKED_HERE;
+		evtimer_del(&i->observed->late_ev);
+		note_const(&i->why, "ends under its last supervisor");
+		return;
+	}
 	i->observed->asked = ASKED_THERE;
 	i->observed->awaits = 0;
 	switch (i->backend->start(i, text)) {
@@ -153,6 +159,13 @@ observe_asked(struct instance *i)
 		ask(i);
 	else if (!o->any)
 		i->backend->look(i);
+}
+
+void
+observe_moved(struct instance *i)
+{
+	if (i->observed->asked == ASKED_HERE)
+		observe_asked(i);
 }
 
 void
@@ -280,9 +293,18 @@ ended(struct instance *i, const struct sighting *s, int first)
 		end_rest(i, s);
 	else if (i->in.pid > 1 && observe_isthere(i))
 		observe_orphan(i);
+	/* By our own wish, of before: still_down() starts it again. */
+	if (first && s->ours && !s->up && i->state != SERVICE_STOPPING) {
+		death_record(i, status, why);
+		if (!death_ispermanent(i)) {
+			i->in.exit_planned = 1;
+			ledger_note(i);
+			return;
+		}
+	}
 	i->returns = s->up || s->wanted == WANTED_UP;
 	if (i->state != SERVICE_STOPPING && i->in.desired && !s->up &&
-	    s->wanted == WANTED_DOWN && !(first && s->ours)) {
+	    s->wanted == WANTED_DOWN) {
 		/* Parked by its own exit code, or by somebody? */
 		death_record(i, status, why);
 		if (!death_ispermanent(i)) {

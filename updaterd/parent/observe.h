@@ -114,6 +114,8 @@ void		 observe_renewed(struct instance *);
 const struct sighting *observe_last(const struct instance *);
 /* For service.c: start it, once it is known what became of it before. */
 void		 observe_asked(struct instance *);
+/* What another supervisor had of it has ended: it may be started here. */
+void		 observe_moved(struct instance *);
 /* The start was answered, or is no longer wanted. */
 void		 observe_answered(struct instance *);
 /* 1 it is down only because its supervisor is not there. */

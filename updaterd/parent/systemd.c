@@ -173,7 +173,7 @@ unit_name(const struct instance *i, char *name, char *text)
 }
 
 void
-unit_told(struct unit *u, int told)
+unit_told(struct unit *u, uint64_t told)
 {
 	if (u->told == told)
 		return;
@@ -193,13 +193,14 @@ unit_retake(struct unit *u)
 
 /* From now on it is that one, of which nothing is known yet. */
 static void
-unit_take(struct unit *u, const char *name, int installed, int told)
+unit_take(struct unit *u, const char *name, int installed, uint64_t told)
 {
 	u->starting = u->stopping = u->seen = u->blind = 0;
 	u->used = 1;		/* who knows */
 	u->pid = 0;
 	u->installed = installed;
-	u->told = u->ours = told;
+	u->told = told;
+	u->ours = told != 0;
 	memset(&u->last, 0, sizeof(u->last));
 	memset(u->failed, 0, sizeof(u->failed));
 	u->current[0] = u->before[0] = u->first[0] = u->latest[0] = '\0';
@@ -253,7 +254,7 @@ systemd_attach(struct instance *i)
 	}
 	/* What was installed is known to be so until it is taken away. */
 	unit_take(u, name, i->conf->units_install || (known && r.installed),
-	    known && r.told);
+	    known ? r.told : 0);
 	unitlook_now(u);
 	return ATTACH_LATER;
 }
@@ -377,8 +378,11 @@ systemd_start(struct instance *i, char *text)
 		log_warnx("start unit %s as systemd has it loaded, which is "
 		    "not what its file says: systemctl daemon-reload",
 		    u->name);
-	if (u->used)
+	/* With its end forgotten it looks as if somebody had stopped it. */
+	if (u->used) {
+		unit_told(u, time_mono_us());
 		systemctl_ask(&u->call[SYSTEMCTL_RESET]);
+	}
 	u->starting = 1;
 	u->stopping = u->ours = 0;
 	evtimer_del(&u->grace_ev);
@@ -401,7 +405,7 @@ systemd_stop(struct instance *i)
 		return;
 	}
 	u->stopping = 1;
-	unit_told(u, 1);
+	unit_told(u, time_mono_us());
 	systemctl_drop(&u->call[SYSTEMCTL_SHOW]);
 	if (!is_idle(u, SYSTEMCTL_START))
 		systemctl_drop(&u->call[SYSTEMCTL_START]);

@@ -32,7 +32,9 @@ struct unit {
 	uint64_t		 asked;		/* monotonic us, the start */
 	int			 stopping;	/* not seen to be down since */
 	int			 ours;		/* it is down by our wish */
-	int			 told;		/* to stop; as is on record */
+	uint64_t		 told;		/* as is on record: it was
+						 * brought down by us then,
+						 * monotonic us; 0 was not */
 	int			 used;		/* started since its counters
 						 * were reset */
 	int			 installed;	/* its file is of a release */
@@ -64,8 +66,8 @@ TAILQ_HEAD(units, unit);
 
 /* systemd.c */
 extern struct units	 all_units;
-/* Write down whether it is told to stop. */
-void		 unit_told(struct unit *, int);
+/* Write down when it was brought down by us, 0: it runs. */
+void		 unit_told(struct unit *, uint64_t);
 
 /* unitlog.c */
 /* It is about to be started: what comes from now on is of that. */

@@ -318,6 +318,9 @@ tell_down(struct unit *u, const struct unitstate *st)
 	uint64_t	 when = st->ended > st->left ? st->ended : st->left;
 	enum wanted	 wanted;
 
+	/* What began since was ended by somebody else. */
+	if (st->begun > u->told)
+		u->ours = 0;
 	u->ours |= u->stopping;
 	if (u->ours)
 		wanted = WANTED_DOWN;
@@ -431,7 +434,8 @@ is_onitsway(struct unit *u, const struct unitstate *st)
 		/* Somebody else has put a start before our stop. */
 		if (u->stopping && !st->job)
 			systemctl_ask(&u->call[SYSTEMCTL_STOP]);
-		return u->stopping;
+		/* Or our stop of before has to wait for another unit. */
+		return u->stopping || (u->ours && st->job);
 	case UNIT_ACTIVATING:
 		return u->stopping || (st->pid == 0 &&
 		    strcmp(st->sub, "auto-restart") != 0);

@@ -1,8 +1,8 @@
 /*
  * Below <run>/.units/ a file for each instance that systemd runs, named as
  * the instance, with the unit's name, whether its file is a release's, the
- * instance's name once more, and whether we have told it to stop: what comes
- * of that is nobody's wish, even if it comes when we are dead.  The dot keeps
+ * instance's name once more, and when we have told it to stop: what comes of
+ * that is nobody's wish, even if it comes when we are dead.  The dot keeps
  * it apart from the directories of instances.  It is of this boot, as are the
  * unit files and systemd's knowledge of them, and is written before there is
  * anything to be undone.
@@ -20,6 +20,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@
 #define RECORD_MAX	1024	/* bytes of a record, more than it has */
 #define WORD_INSTALLED	"installed"
 #define WORD_THEIRS	"theirs"
-#define WORD_TOLD	"told to stop"
+#define WORD_TOLD	"told to stop at "
 #define PIN_PREFIX	"updaterd-watch@"
 #define PIN_SUFFIX	".target"
 #define PIN_FILE	PIN_PREFIX PIN_SUFFIX
@@ -114,14 +115,15 @@ make_records(const char *which)
 
 void
 unitrecord_write(const char *instance, const char *unit, int installed,
-    int told)
+    uint64_t told)
 {
-	char	 text[RECORD_MAX];
+	char	 text[RECORD_MAX], when[64] = "";
 	int	 dir, n;
 
+	if (told != 0)
+		snprintf(when, sizeof(when), WORD_TOLD "%" PRIu64 "\n", told);
 	n = snprintf(text, sizeof(text), "%s %s\n%s\n%s", unit, installed ?
-	    WORD_INSTALLED : WORD_THEIRS, instance, told ? WORD_TOLD "\n" :
-	    "");
+	    WORD_INSTALLED : WORD_THEIRS, instance, when);
 	if ((dir = make_records(RECORDS)) == -1 ||
 	    file_write(dir, instance, text, (size_t)n, 0600) == -1)
 		log_warn("remember unit of %s", instance);
@@ -153,7 +155,9 @@ record_read(int dir, const char *name, struct unitrecord *r)
 	    sizeof(r->instance))
 		r->instance[0] = '\0';
 	line = strsep(&rest, "\n");
-	r->told = line != NULL && strcmp(line, WORD_TOLD) == 0;
+	if (line != NULL && strncmp(line, WORD_TOLD,
+	    sizeof(WORD_TOLD) - 1) == 0)
+		r->told = strtoull(line + sizeof(WORD_TOLD) - 1, NULL, 10);
 	free(data);
 	return ok;
 }

@@ -6,6 +6,7 @@
 #define UPD_UNITRECORD_H
 
 #include <sys/types.h>
+#include <stdint.h>
 
 #include "proto.h"
 #include "../unitname.h"
@@ -16,8 +17,9 @@ struct unitrecord {
 	char	 unit[UNIT_NAME_SIZE];
 	char	 instance[UPD_INSTANCE_SIZE];	/* "" not known */
 	int	 installed;		/* its file is one of a release */
-	int	 told;			/* to stop, by us, and was not seen to
-					 * run since */
+	uint64_t told;			/* monotonic us: it was brought down
+					 * by us then, and not seen to run
+					 * since; 0: it was not */
 };
 
 /* The name of the target that holds a unit ("" none: too long). */
@@ -27,7 +29,7 @@ void	 unitrecord_pinname(const char *, char *);
 int	 unitrecord_pin(const char *, char *);
 
 /* An instance (the first) has that unit; installed and told as above. */
-void	 unitrecord_write(const char *, const char *, int, int);
+void	 unitrecord_write(const char *, const char *, int, uint64_t);
 /* What an instance of that name has.  1, or 0: nothing. */
 int	 unitrecord_read(const char *, struct unitrecord *);
 /* The instance has it no longer, and the unit leaves: one step on disk.  1,
