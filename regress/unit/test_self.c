@@ -94,7 +94,10 @@ test_state_file(void **state)
 	assert_string_equal(got.to, st.to);
 	assert_string_equal(got.by, "x?to evil");
 	f = openat(fd, SELF_STATE, O_WRONLY | O_TRUNC);
+	/* A NUL hides nothing: neither the end of a line nor whole ones. */
 	assert_int_equal(write(f, "updaterd-self 1\nto a\0\n", 22), 22);
+	assert_int_equal(selfstate_read(fd, &got), -1);
+	assert_int_equal(pwrite(f, "\n\0starts 1\n", 11, 20), 11);
 	close(f);
 	assert_int_equal(selfstate_read(fd, &got), -1);
 	unlinkat(fd, SELF_STATE, 0);

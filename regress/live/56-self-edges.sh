@@ -1,0 +1,78 @@
+#!/bin/sh
+# Goal: what a new updaterd is judged by is its own net, not the one before
+# it; a start that cannot be counted is none on trial; and who starts updaterd
+# twice by mistake neither counts nor takes anything back.
+. "${0%/*}/../lib.sh"
+. "$HERE/self.sh"
+
+[ -x "$OTHER" ] || skip_all "make regress/self/updaterd first"
+[ "$UPD_NAMESPACE" = own ] || skip_all "no mount name space here"
+SELF_WITHIN=${SELF_WITHIN:-5s}
+setup_self
+start_self
+mk_self a "$UPDATERD"
+mk_self b "$OTHER"
+is "$(push_self a)" 200 "a release of updaterd"
+t "it runs" wait_for 10 runs a
+wait_for 15 no_watchers
+
+# --- the old net does not let go of its sockets
+cat > "$T/slow.in" <<B
+#!/bin/sh
+case " \$* " in
+*" -n "*)
+	: > "$T/trying"
+	until [ -e "$T/go" ]; do sleep 0.02; done;;
+esac
+exec "$T/bin/updaterd" "\$@"
+B
+mk_self slow "$T/slow.in"
+ctl update self "$T/slow.tgz" >"$T/update.out" 2>&1 &
+t "a new one is being tried" wait_for 15 test -e "$T/trying"
+old=$(process net)
+KILL_AT_EXIT="${KILL_AT_EXIT-} $old"
+kill -STOP "$old"
+: > "$T/go"
+wait $!
+like "$(cat "$T/update.out")" queued "it is queued"
+t "while the net before it hangs it cannot prove itself" \
+    wait_for 20 back_to a
+kill -CONT "$old"
+like "$(ctl -j history self | jq -r '.history[0].error')" \
+    'did not let go of its sockets' "the history says why"
+wait_for 15 no_watchers
+
+# --- started twice
+cp "$T/self/self.state" "$T/state.was"
+"$T/bin/updaterd" -d -f "$T/conf" >"$T/second" 2>&1 </dev/null
+is "$?" 1 "a second updaterd ends"
+like "$(cat "$T/second")" 'another updaterd works on' "and says why"
+unlike "$(cat "$T/second")" 'become updaterd' "before it becomes another"
+t "nothing was counted" cmp "$T/state.was" "$T/self/self.state"
+t "and the first one serves on" runs a
+
+# --- on trial, and its start cannot be counted
+is "$(push_self b)" 200 "another one"
+t "it runs" wait_for 10 runs b
+wait_for 15 no_watchers
+stop_self
+to=$(readlink "$T/self/current") from=$(readlink "$T/self/previous")
+printf 'updaterd-self 1\nstarts 0\nto %s\nfrom %s\nprevious -\n' \
+    "${to#releases/}" "${from#releases/}" > "$T/self/self.state"
+mount --bind "$T/self" "$T/self"
+mount -o remount,ro,bind "$T/self"
+: > "$T/log"
+start_self
+t "on a disk that is read-only what is installed serves" runs null
+like "$(cat "$T/log")" 'count the start of updaterd .*-b: Read-only' \
+    "since nobody could tell that it was tried"
+unlike "$(cat "$T/log")" 'become updaterd .*-b$' "so it is not"
+stop_self
+umount "$T/self"
+start_self
+t "else it is tried, and stays" wait_for 10 runs b
+is "$(sed -n 2,3p "$T/self/self.state" | tr '\n' ' ')" "starts 0 to - " \
+    "with nothing on trial"
+stop_self
+is "$(digest "$T/bin/updaterd")" "$base" "what is installed was not touched"
+finish
