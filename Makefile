@@ -165,26 +165,25 @@ UPDATERCTL=	common/error.o common/log.o common/proto.o common/text.o \
 		updaterctl/updaterctl.o
 
 UPDATERMASTER=	common/error.o common/log.o common/proto.o common/relkey.o \
-		common/text.o common/util.o ${OS_COMMON} updatermaster/archive.o \
-		updatermaster/bundle.o \
-		updatermaster/ca.o updatermaster/choose.o \
-		updatermaster/client.o updatermaster/crl.o \
-		updatermaster/deliver.o updatermaster/deliverself.o \
-		updatermaster/enroll.o updatermaster/gitsha.o \
-		updatermaster/hosts.o updatermaster/ignore.o \
-		updatermaster/inventory.o updatermaster/keypair.o \
-		updatermaster/listing.o updatermaster/pack.o \
-		updatermaster/outcome.o \
+		common/text.o common/util.o ${OS_COMMON} \
+		updatermaster/archive.o updatermaster/ask.o \
+		updatermaster/bundle.o updatermaster/ca.o \
+		updatermaster/choose.o updatermaster/client.o \
+		updatermaster/crl.o updatermaster/deliver.o \
+		updatermaster/deliverself.o updatermaster/enroll.o \
+		updatermaster/gitsha.o updatermaster/hosts.o \
+		updatermaster/ignore.o updatermaster/inventory.o \
+		updatermaster/keypair.o updatermaster/listing.o \
+		updatermaster/outcome.o updatermaster/pack.o \
 		updatermaster/packing.o updatermaster/passkey.o \
-		updatermaster/pem.o \
-		updatermaster/results.o \
-		updatermaster/push.o \
+		updatermaster/pem.o updatermaster/push.o \
 		updatermaster/query.o updatermaster/record.o \
-		updatermaster/report.o updatermaster/rollout.o \
-		updatermaster/secrets.o updatermaster/show.o updatermaster/sign.o \
+		updatermaster/report.o updatermaster/results.o \
+		updatermaster/rollout.o updatermaster/secrets.o \
+		updatermaster/show.o updatermaster/sign.o \
 		updatermaster/signing.o updatermaster/spool.o \
-		updatermaster/transfer.o \
-		updatermaster/updatermaster.o updatermaster/watch.o
+		updatermaster/transfer.o updatermaster/updatermaster.o \
+		updatermaster/watch.o
 
 HDRS!=		find common updaterd updaterctl updatermaster -name '*.h'
 # Rewritten only when the flags differ from those of the last build.

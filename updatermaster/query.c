@@ -1,6 +1,6 @@
 /*
- * status, releases, rollback, confirm: the same request to many hosts, and
- * their answers in one table or one JSON object.  See watch.c for watch.
+ * The same request to many hosts, and what their answers come to.  See ask.c
+ * and watch.c for the commands.
  */
 #include <sys/types.h>
 
@@ -15,10 +15,8 @@
 #include "util.h"
 
 #define PARALLEL	64
-#define ASK_TIMEOUT	30		/* seconds for what only reads */
 #define RETRIES		1
 #define EVERY		2		/* seconds between two looks of watch */
-#define ID_COLS		28
 
 enum {
 	OPT_HOST = 256, OPT_GROUP, OPT_ALL, OPT_AGENT, OPT_TO, OPT_JSON,
@@ -243,8 +241,7 @@ asked_isgood(const struct asked *a)
 	    json_is_object(a->req.answer);
 }
 
-/* Why it is not good, on one line. */
-static void
+void
 asked_why(const struct asked *a, char *out, size_t size)
 {
 	const json_t	*d = json_object_get(a->req.answer, "detail");
@@ -274,8 +271,7 @@ asked_agent(const struct asked *a)
 	return name == NULL ? json_array_get(list, 0) : NULL;
 }
 
-/* "sha, or else the id" */
-static const char *
+const char *
 release_name(const json_t *r)
 {
 	const char	*sha = js_str(r, "sha");
@@ -350,249 +346,4 @@ asked_status(const struct asked *a, char cells[STATUS_CELLS][UPD_TEXT_SIZE])
 		snprintf(cells[3], UPD_TEXT_SIZE, "last error: %.400s",
 		    js_text(agent, "error"));
 	return good;
-}
-
-/* --- one round and its print ------------------------------------------ */
-
-static void
-round_over(struct query *q)
-{
-	event_loopexit(NULL);
-}
-
-static void
-print_json(const struct query *q)
-{
-	json_t	*o, *list = json_array();
-	char	 why[UPD_TEXT_SIZE + 32];
-	size_t	 i;
-
-	for (i = 0; i < q->n; i++) {
-		o = json_pack("{s:s, s:s, s:i, s:b, s:i, s:O?}", "host",
-		    q->asked[i].host.name, "address",
-		    q->asked[i].host.address, "port",
-		    (int)q->asked[i].host.port, "ok",
-		    asked_isgood(&q->asked[i]), "status",
-		    q->asked[i].req.status, "answer", q->asked[i].req.answer);
-		if (!asked_isgood(&q->asked[i])) {
-			asked_why(&q->asked[i], why, sizeof(why));
-			json_object_set_new(o, "detail", js_make(why));
-		}
-		json_array_append_new(list, o);
-	}
-	o = json_pack("{s:o}", "hosts", list);
-	json_dumpf(o, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-	putchar('\n');
-	json_decref(o);
-}
-
-/* Run it once for all hosts, then print; an exit code. */
-static int
-ask_all(struct query *q, const char *method, const char *path,
-    uint32_t timeout, void (*print)(struct query *, struct screen *))
-{
-	struct screen	 s;
-	size_t		 i;
-
-	q->method = method;
-	q->path = path;
-	q->timeout = timeout;
-	q->all = round_over;
-	query_ask(q);
-	event_dispatch();
-	if (q->json)
-		print_json(q);
-	else {
-		screen_init(&s, stdout);
-		print(q, &s);
-	}
-	for (i = 0; i < q->n; i++)
-		if (!asked_isgood(&q->asked[i]))
-			return EXIT_FAILED;
-	return EXIT_DONE;
-}
-
-static void
-print_status(struct query *q, struct screen *s)
-{
-	static const char *const heads[] = {
-		"HOST", "VERSION", "STATE", "RELEASE", "SERVICES", "DETAIL",
-		NULL
-	};
-	struct table	 t;
-	struct asked	*a;
-	char		 cells[STATUS_CELLS][UPD_TEXT_SIZE];
-	size_t		 i;
-	int		 good;
-
-	table_init(&t, heads);
-	for (i = 0; i < q->n; i++) {
-		a = &q->asked[i];
-		good = asked_status(a, cells);
-		table_row(&t);
-		table_cell(&t, TONE_PLAIN, a->host.name);
-		table_cell(&t, TONE_PLAIN, js_str(a->req.answer, "version"));
-		table_cell(&t, good ? TONE_GOOD : TONE_BAD, cells[0]);
-		table_cell(&t, TONE_PLAIN, cells[1]);
-		table_cell(&t, good ? TONE_PLAIN : TONE_BAD, cells[2]);
-		table_cell(&t, TONE_PLAIN, cells[3]);
-	}
-	table_print(s, 0, &t);
-}
-
-static void
-releases_of(struct table *t, struct asked *a, const struct screen *s)
-{
-	const json_t	*list, *r;
-	const char	*slot;
-	char		 text[UPD_TEXT_SIZE];
-	size_t		 i;
-
-	list = json_object_get(a->req.answer, "releases");
-	json_array_foreach(list, i, r) {
-		slot = js_text(r, "slot");
-		table_row(t);
-		table_cell(t, TONE_PLAIN, i == 0 ? a->host.name : "");
-		table_cell(t, strcmp(slot, "active") == 0 ? TONE_GOOD :
-		    strcmp(slot, "failed") == 0 ? TONE_BAD : TONE_PLAIN, slot);
-		snprintf(text, sizeof(text), "%.*s", ID_COLS,
-		    js_text(r, "id"));
-		table_cell(t, TONE_PLAIN, text);
-		text_age(s, js_str(r, "installed_at"), text, sizeof(text));
-		table_cell(t, TONE_PLAIN, text);
-		table_cell(t, TONE_PLAIN, js_str(r, "sha"));
-		table_cell(t, TONE_PLAIN, js_str(r, "signer"));
-	}
-	if (i > 0)
-		return;
-	table_row(t);
-	table_cell(t, TONE_PLAIN, a->host.name);
-	table_cell(t, TONE_PLAIN, "-");
-	table_cell(t, TONE_PLAIN, "no release yet");
-}
-
-static void
-print_releases(struct query *q, struct screen *s)
-{
-	static const char *const heads[] = {
-		"HOST", "SLOT", "RELEASE", "AGE", "SHA", "SIGNER",
-		NULL
-	};
-	struct table	 t;
-	char		 why[UPD_TEXT_SIZE + 32];
-	size_t		 i;
-
-	table_init(&t, heads);
-	for (i = 0; i < q->n; i++) {
-		if (asked_isgood(&q->asked[i])) {
-			releases_of(&t, &q->asked[i], s);
-			continue;
-		}
-		table_row(&t);
-		table_cell(&t, TONE_PLAIN, q->asked[i].host.name);
-		table_cell(&t, TONE_BAD, "-");
-		asked_why(&q->asked[i], why, sizeof(why));
-		table_cell(&t, TONE_BAD, why);
-	}
-	table_print(s, 0, &t);
-}
-
-static void
-print_result(struct query *q, struct screen *s)
-{
-	static const char *const heads[] = {
-		"HOST", "RESULT", "RELEASE", "DETAIL", NULL
-	};
-	struct table	 t;
-	struct asked	*a;
-	const json_t	*d;
-	char		 why[UPD_TEXT_SIZE + 32];
-	size_t		 i;
-
-	table_init(&t, heads);
-	for (i = 0; i < q->n; i++) {
-		a = &q->asked[i];
-		table_row(&t);
-		table_cell(&t, TONE_PLAIN, a->host.name);
-		if (asked_isgood(a)) {
-			table_cell(&t, TONE_GOOD,
-			    js_str(a->req.answer, "status"));
-			table_cell(&t, TONE_PLAIN, release_name(
-			    json_object_get(a->req.answer, "release")));
-			table_cell(&t, TONE_PLAIN, "");
-			continue;
-		}
-		asked_why(a, why, sizeof(why));
-		table_cell(&t, TONE_BAD, a->req.end == REQUEST_UNREACHED ?
-		    "unreachable" : "failed");
-		table_cell(&t, TONE_PLAIN, "");
-		table_cell(&t, TONE_PLAIN, why);
-	}
-	table_print(s, 0, &t);
-	for (i = 0; i < q->n; i++) {
-		a = &q->asked[i];
-		d = json_object_get(a->req.answer, "detail");
-		if (js_text(d, "stderr")[0] == '\0')
-			continue;
-		fputc('\n', s->f);
-		put_text(s, TONE_STRONG, a->host.name);
-		fputc('\n', s->f);
-		put_lines(s, 2, js_text(d, "stderr"));
-	}
-}
-
-/* --- the commands ----------------------------------------------------- */
-
-int
-cmd_status(struct master *m, int argc, char **argv)
-{
-	struct query	 q;
-	int		 rv;
-
-	rv = query_open(&q, m, "status", argc, argv, 0, 1);
-	if (rv == EXIT_DONE)
-		rv = ask_all(&q, "GET", "/status", ASK_TIMEOUT, print_status);
-	query_close(&q);
-	return rv;
-}
-
-int
-cmd_releases(struct master *m, int argc, char **argv)
-{
-	struct query	 q;
-	int		 rv;
-
-	rv = query_open(&q, m, "releases", argc, argv, 0, 1);
-	if (rv == EXIT_DONE)
-		rv = ask_all(&q, "GET", "/releases", ASK_TIMEOUT,
-		    print_releases);
-	query_close(&q);
-	return rv;
-}
-
-int
-cmd_rollback(struct master *m, int argc, char **argv)
-{
-	struct query	 q;
-	int		 rv;
-
-	rv = query_open(&q, m, "rollback", argc, argv, 0, 0);
-	if (rv == EXIT_DONE)
-		rv = ask_all(&q, "POST", "/rollback", 0, print_result);
-	query_close(&q);
-	return rv;
-}
-
-int
-cmd_confirm(struct master *m, int argc, char **argv)
-{
-	struct query	 q;
-	int		 rv;
-
-	rv = query_open(&q, m, "confirm", argc, argv, 0, 0);
-	if (rv == EXIT_DONE)
-		rv = ask_all(&q, "POST", "/confirm", ASK_TIMEOUT,
-		    print_result);
-	query_close(&q);
-	return rv;
 }

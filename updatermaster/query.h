@@ -50,6 +50,10 @@ void		 query_close(struct query *);
 void		 query_ask(struct query *);
 /* What a host answered is good: 200 with JSON. */
 int		 asked_isgood(const struct asked *);
+/* Why it is not good, on one line: the text, and its size. */
+void		 asked_why(const struct asked *, char *, size_t);
+/* Its sha, or else its id. */
+const char	*release_name(const json_t *);
 /* Cells of a line of status: state, release, services, detail; in that
  * order, each of UPD_TEXT_SIZE.  1 if all is well. */
 #define STATUS_CELLS	4

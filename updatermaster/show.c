@@ -115,7 +115,7 @@ summary(const struct rollout *ro, char *out, size_t size)
 {
 	struct counts	 c;
 	uint32_t	 ms = rollout_ms(ro);
-	size_t		 len = 0, done = 0;
+	size_t		 len = 0;
 	int		 o;
 
 	count(ro, &c);
@@ -125,7 +125,6 @@ summary(const struct rollout *ro, char *out, size_t size)
 			continue;
 		len = add(out, size, len, "%s%zu %s", len ? ", " : "", c.n[o],
 		    outcome_name(o));
-		done += c.n[o];
 	}
 	if (c.self_bad > 0)
 		len = add(out, size, len, "%s%zu self parts bad", len ?

@@ -175,7 +175,7 @@ journal_parse(const json_t *o, struct journal *j)
 	if (!json_is_integer(n) || json_integer_value(n) < 0 ||
 	    json_integer_value(n) > UINT32_MAX)
 		return "attempts is no number";
-	j->attempts = json_integer_value(n);
+	j->attempts = (uint32_t)json_integer_value(n);
 	j->is_rollback = json_is_true(json_object_get(o, "is_rollback"));
 	if (get_id(o, "to", j->to) == -1 || j->to[0] == '\0' ||
 	    get_id(o, "from", j->from) == -1 ||

@@ -143,20 +143,33 @@ is_badmoment(void)
 	    reconcile_isbusy() || reload_isbusy();
 }
 
-/* It lasts: whoever waits is told what it is. */
+/* Whoever waits has his turn, unless he is gone. */
 static void
-wait_over(int fd, short what, void *arg)
+wait_end(void)
 {
 	struct caller	*c = waiting.caller;
 
+	evtimer_del(&waiting.ev);
 	waiting.caller = NULL;
-	update_push(c, &waiting.order);
+	if (c->iev != NULL) {
+		update_push(c, &waiting.order);
+		return;
+	}
+	if (waiting.order.input != -1)
+		close(waiting.order.input);
+	caller_reply(c, 200, NULL);
+}
+
+/* It lasts: he is told what it is. */
+static void
+wait_over(int fd, short what, void *arg)
+{
+	wait_end();
 }
 
 static void
 admit(struct caller *c, const struct order *o)
 {
-
 	if (env->stopping || waiting.caller != NULL || !is_badmoment()) {
 		update_push(c, o);
 		return;
@@ -171,20 +184,8 @@ admit(struct caller *c, const struct order *o)
 void
 push_next(void)
 {
-	struct caller	*c = waiting.caller;
-
-	if (c == NULL || is_badmoment())
-		return;
-	evtimer_del(&waiting.ev);
-	waiting.caller = NULL;
-	if (c->iev != NULL) {
-		update_push(c, &waiting.order);
-		return;
-	}
-	/* Gone in the meantime. */
-	if (waiting.order.input != -1)
-		close(waiting.order.input);
-	caller_reply(c, 200, NULL);
+	if (waiting.caller != NULL && !is_badmoment())
+		wait_end();
 }
 
 void
