@@ -27,7 +27,7 @@ for set in "${@:-build}"; do
 		    mkfs.btrfs:btrfs-progs pgrep:procps unshare:util-linux
 		    mount:mount useradd:passwd zstd:zstd
 		    signify-openbsd:signify-openbsd zsh:zsh
-		    ip:iproute2 s6-svscan:s6 systemctl:systemd"
+		    s6-svscan:s6 systemctl:systemd"
 		modules="$modules cmocka:libcmocka-dev"
 		;;
 	demo)

@@ -5,11 +5,12 @@
 # and ends with `finish`.  In between it has a directory of its own in $T
 # with certificates in $T/certs, and whatever it asks for here.
 #
-# Each runs in a mount name space with an empty /run, and in a cgroup, of
-# its own: so that two daemons with services of the same name can run at
-# the same time and mounts go away with the test, however it ends.  One
-# that sets OWN_PIDS=yes before has a pid name space, too: for processes that
-# cannot be seen to be ours, supervisors say.
+# Each runs in a mount name space with an empty /run, in a network name space
+# that has loopback and nothing else, and in a cgroup, of its own: so that
+# two daemons with services of the same name can run at the same time,
+# nobody takes the other's port, and mounts go away with the test, however
+# it ends.  One that sets OWN_PIDS=yes before has a pid name space, too: for
+# processes that cannot be seen to be ours, supervisors say.
 #
 # Processes are only ever killed by pids that were seen to be ours: their
 # command line or program lies in $T.
@@ -19,12 +20,15 @@ if [ "$(id -u)" != 0 ]; then
 	exit 0
 fi
 if [ -z "${UPD_NAMESPACE-}" ]; then
+	UPD_NETWORK=own
+	unshare --net true 2>/dev/null || UPD_NETWORK=
 	if unshare --mount ${OWN_PIDS:+--pid --fork} true 2>/dev/null; then
+		export UPD_NETWORK
 		UPD_NAMESPACE=own exec unshare --mount --propagation private \
-		    ${OWN_PIDS:+--pid --fork --kill-child --mount-proc} -- \
-		    sh "$0" "$@"
+		    ${OWN_PIDS:+--pid --fork --kill-child --mount-proc} \
+		    ${UPD_NETWORK:+--net} -- sh "$0" "$@"
 	fi
-	UPD_NAMESPACE=shared
+	UPD_NAMESPACE=shared UPD_NETWORK=
 fi
 
 set -u
@@ -45,6 +49,7 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/updtest.XXXXXX") || exit 1
 chmod 0755 "$T"
 if [ "$UPD_NAMESPACE" = own ]; then
 	mount -t tmpfs -o mode=0755 tmpfs /run || exit 1
+	[ -z "$UPD_NETWORK" ] || "$AGENT" --loopback || exit 1
 	if [ "$(stat -c %a /dev/null)" != 666 ]; then
 		# Some machines have it unfit for unprivileged shells.
 		mknod -m 0666 /run/null c 1 3 && chmod 0666 /run/null &&

@@ -4,6 +4,7 @@
  *
  *	agent --port N --cert F --key F --ca F [--files DIR] [--http]
  *	agent --free-port
+ *	agent --loopback
  *
  * How it behaves is part of its release: the file `behaviour` in the
  * working directory, one word a line:
@@ -25,11 +26,13 @@
  * which the benchmarks reckon the downtime that is the service's own.
  */
 #include <sys/types.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include <err.h>
@@ -181,6 +184,26 @@ listen_on(int port, int backlog)
 		return -1;
 	}
 	return fd;
+}
+
+/* The loopback interface of a name space that was just made is down. */
+static int
+loopback_up(void)
+{
+	struct ifreq	 ifr;
+	int		 fd;
+
+	if ((fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
+		err(1, "socket");
+	memset(&ifr, 0, sizeof(ifr));
+	memcpy(ifr.ifr_name, "lo", sizeof("lo"));
+	if (ioctl(fd, SIOCGIFFLAGS, &ifr) == -1)
+		err(1, "loopback interface");
+	ifr.ifr_flags |= IFF_UP;
+	if (ioctl(fd, SIOCSIFFLAGS, &ifr) == -1)
+		err(1, "cannot bring up the loopback interface");
+	close(fd);
+	return 0;
 }
 
 /* Print a port that nobody uses, outside the range that connect(2) takes
@@ -418,6 +441,7 @@ main(int argc, char **argv)
 		{ "files", required_argument, NULL, 'f' },
 		{ "http", no_argument, NULL, 'h' },
 		{ "free-port", no_argument, NULL, 'F' },
+		{ "loopback", no_argument, NULL, 'L' },
 		{ NULL, 0, NULL, 0 }
 	};
 	struct behaviour b;
@@ -449,6 +473,8 @@ main(int argc, char **argv)
 			break;
 		case 'F':
 			return free_port();
+		case 'L':
+			return loopback_up();
 		default:
 			return 2;
 		}

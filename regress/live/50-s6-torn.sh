@@ -2,11 +2,9 @@
 # A power cut has left slots on a disk with files that are empty, or full of
 # zeros, or half: the next pass writes them as they should be, before
 # s6-svscan runs and while it does; and a slot of somebody else's is no such.
-if [ -z "${UPD_NAMESPACE-}" ] && [ "$(id -u)" = 0 ] &&
-    unshare --mount --pid --fork true 2>/dev/null; then
-	UPD_NAMESPACE=own exec unshare --mount --propagation private --pid \
-	    --fork --kill-child --mount-proc -- sh "$0" "$@"
-fi
+#
+# In a pid name space of its own, as all with s6 are.
+OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
 . "$HERE/s6.sh"
 
