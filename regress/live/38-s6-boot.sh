@@ -3,14 +3,15 @@
 # any order, the tmpfs is gone, the boot id is another one; then one pass of
 # updaterd -R, and s6-svscan: the same set runs as before, and only that,
 # whatever kind of state each profile is in; updaterd comes to it and
-# restarts none.  ROUNDS=10 is the whole of it.
+# restarts none.  ROUNDS=10 COPIES=3, so often with 62 profiles, is the whole
+# of it.
 #
 # In a pid name space of its own: s6-supervise is killed here.
 OWN_PIDS=yes
 . "${0%/*}/../lib.sh"
 . "$HERE/svscan.sh"
 
-ROUNDS=${ROUNDS:-1}
+ROUNDS=${ROUNDS:-1} COPIES=${COPIES:-1}
 . "$HERE/profiles.sh"
 mkdir -p "$T/agent" "$SCAN"
 
@@ -19,17 +20,27 @@ boot() {	# another boot: another id, and nothing of the last one
 	rm -rf /run/updaterd
 }
 
-# A profile of each kind, and whether it is to run (+) or not (-) at the
-# end.  Three become what they are while they run.
 want=
-for k in running+ wanted+ draining+ degraded+ crlf+ bom+ crashes+ back+ \
-    stopped- unwanted- starting- failed- missing- nojson- array- dir- fifo- \
-    link- huge- utf8- number- permanent- operator- owner-; do
-	n=${k%[+-]}
-	mkdir "$P/$n"
-	: >"$P/$n/SOUL.md"
-	state_file $n "$P/$n/gw_state.json"
-	case $k in *+) want="$want gw-$n";; esac
+kind() {	# kind, and whether it is to run (+) or not (-) at the end; name
+	mkdir "$P/$2"
+	: >"$P/$2/SOUL.md"
+	state_file "${1%[+-]}" "$P/$2/gw_state.json"
+	case $1 in *+) want="$want gw-$2";; esac
+}
+
+# Each kind of file that the user may have there; and what becomes of a
+# service while it runs.
+i=1
+while [ $i -le "$COPIES" ]; do
+	for k in running+ wanted+ draining+ degraded+ crlf+ bom+ stopped- \
+	    unwanted- starting- failed- missing- nojson- array- dir- fifo- \
+	    link- huge- utf8- number-; do
+		kind $k "${k%[+-]}$i"
+	done
+	i=$((i + 1))
+done
+for k in crashes+ back+ permanent- operator- owner-; do
+	kind $k "${k%[+-]}"
 done
 want=$(printf '%s\n' $want | sort)
 chown -hR _updagent "$H"
