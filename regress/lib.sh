@@ -68,8 +68,13 @@ fi
 
 # --- TAP --------------------------------------------------------------
 
-diag() {
+# A figure, or the like; and why something failed, which prove shows.
+note() {
 	printf '%s\n' "$*" | sed 's/^/# /'
+}
+
+diag() {
+	note "$@" >&2
 }
 
 ok() {		# description

@@ -70,7 +70,7 @@ wait $lane || bad=1
 [ $bad = 0 ] || exit 1
 
 if [ $# -gt 0 ]; then
-	exec prove -f -o -e '' "$@"
+	exec prove -f -e '' "$@"
 fi
 tests=$unit
 for t in regress/unit/*.sh regress/config/run.sh regress/archive/run \
@@ -88,4 +88,4 @@ done
 export FAULT_POINTS="${FAULT_POINTS:-25}"
 # Two at a time: each has its own directory, ports and name spaces.
 # shellcheck disable=SC2086
-exec prove -j 2 -f -o -e '' $tests
+exec prove -j 2 -f -e '' $tests

@@ -59,7 +59,7 @@ many_profiles "$N"
 ctl reconcile >/dev/null
 wait_for 60 there || diag "not all are there"
 idle_rss=$(rss)
-diag "memory of its own: $((((idle_rss - none_rss) * 1024) / N)) bytes a service that \
+note "memory of its own: $((((idle_rss - none_rss) * 1024) / N)) bytes a service that \
 is down"
 mk_release one
 a=$(now_ms)
@@ -67,17 +67,17 @@ status=$(push one)
 [ "$status" = 200 ] || { diag "the push failed: $status $(body .detail)"; not_ok "push"; finish; }
 wait_for 120 up || diag "not all are up"
 b=$(now_ms)
-diag "$N services: all of them started and healthy after $((b - a)) ms"
-diag "memory of its own: $(((($(rss) - none_rss) * 1024) / N)) bytes a service that \
+note "$N services: all of them started and healthy after $((b - a)) ms"
+note "memory of its own: $(((($(rss) - none_rss) * 1024) / N)) bytes a service that \
 runs; $none_rss kB without any, $idle_rss kB with all of them down, $(rss) kB now"
 a=$(now_ms)
 ctl reconcile >/dev/null
 b=$(now_ms)
-diag "a pass by command, all of them up: $((b - a)) ms"
+note "a pass by command, all of them up: $((b - a)) ms"
 a=$(now_ms)
 ctl -j status >/dev/null
 b=$(now_ms)
-diag "status: $((b - a)) ms"
+note "status: $((b - a)) ms"
 # From the service's last line to its first one, so with the start of bash.
 ends() {
 	[ "$(grep -c began "$T/ends/times")" -gt 20 ]
@@ -92,7 +92,7 @@ median() {	# file of sorted figures
 	awk '{ v[NR] = $1 } END { print "median " v[int((NR + 1) / 2)] \
 	    ", worst " v[NR] ", of " NR }' "$1"
 }
-diag "exit 75 to running again, ms: $(median "$T/gaps"), contained by \
+note "exit 75 to running again, ms: $(median "$T/gaps"), contained by \
 $(ctl -j status | jq -r '[.. | objects | select(.name? == "again") |
     .containment] | first')"
 # What bash alone takes of that.
@@ -105,24 +105,24 @@ while [ $i -lt 20 ]; do
 	bash -c 'a=${EPOCHREALTIME%[.,]*}${EPOCHREALTIME#*[.,]}
 	    b=$(exec bash "$0"); echo $((b - a))' "$T/ends/bare"
 done | awk '{ printf "%.1f\n", $1 / 1000 }' | sort -n >"$T/bare"
-diag "fork, exec and first line of bash alone, ms: $(median "$T/bare")"
+note "fork, exec and first line of bash alone, ms: $(median "$T/bare")"
 a=$(now_ms)
 ctl restart gw-p7 >/dev/null
 b=$(now_ms)
-diag "a restart by command, its second of proving included: $((b - a)) ms"
+note "a restart by command, its second of proving included: $((b - a)) ms"
 sed -i 's/^user "_updaterd"/&\nshutdown keep/' "$T/conf"
 wait_for 60 reload || diag "no reload"
 stop_updaterd
 a=$(now_ms)
 start_updaterd
 b=$(now_ms)
-diag "a start that adopts them: $((b - a)) ms"
+note "a start that adopts them: $((b - a)) ms"
 sed -i '/^shutdown keep/d' "$T/conf"
 wait_for 60 reload || diag "no reload"
 a=$(now_ms)
 stop_updaterd
 b=$(now_ms)
-diag "a stop of all: $((b - a)) ms"
+note "a stop of all: $((b - a)) ms"
 # All are wanted, none is there: the time to the start of the last one, as
 # the state files have it, which are written behind that.
 started() {	# min or max
@@ -138,7 +138,7 @@ wait_for 120 up || diag "not all are up again"
 healthy=$(now_ms)
 wait_for 60 noted || diag "not all are noted"
 last=$(started max)
-diag "a fresh start, until the last of them was started: $((last - a)) ms, \
+note "a fresh start, until the last of them was started: $((last - a)) ms, \
 until all were healthy: $((healthy - a)) ms"
 stop_updaterd
 ok "figures of $N services"

@@ -25,7 +25,7 @@ ulimit -n 65536 2>/dev/null
 once() {	# what is timed
 	a=$(now_ms)
 	"$UPDATERD" -f "$T/conf" -R >"$T/once" 2>>"$T/log"
-	diag "$1: $(($(now_ms) - a)) ms, $(grep -c "action=$2" "$T/once") $2"
+	note "$1: $(($(now_ms) - a)) ms, $(grep -c "action=$2" "$T/once") $2"
 }
 # Of s6's own processes, without asking each slot.
 running() {
@@ -48,7 +48,7 @@ status=$(push one)
 many_profiles "$N"
 a=$(now_ms)
 ctl reconcile >/dev/null
-diag "$N slots: a pass of a daemon that makes them, no s6-svscan: \
+note "$N slots: a pass of a daemon that makes them, no s6-svscan: \
 $(($(now_ms) - a)) ms"
 stop_updaterd
 once "updaterd -R, all slots are there, no s6-svscan" started
@@ -57,32 +57,32 @@ once "updaterd -R, none is there, no s6-svscan" started
 a=$(now_ms)
 start_svscan -c $((N * 2 + 100))	# one with its logger counts twice
 wait_for 30 running || diag "not all of them run"
-diag "s6-svscan, until all of them run: $(($(now_ms) - a)) ms"
+note "s6-svscan, until all of them run: $(($(now_ms) - a)) ms"
 once "updaterd -R, all of them run" adopted
 a=$(now_ms)
 start_updaterd
 wait_for 30 up || diag "not all are seen up"
-diag "a start of updaterd, until all are seen up: $(($(now_ms) - a)) ms"
+note "a start of updaterd, until all are seen up: $(($(now_ms) - a)) ms"
 for n in 1 2 3; do
 	a=$(now_ms)
 	ctl reconcile >/dev/null
-	diag "a pass by command in which nothing changed: \
+	note "a pass by command in which nothing changed: \
 $(($(now_ms) - a)) ms"
 done
 a=$(now_ms)
 ctl -j status >/dev/null
-diag "status: $(($(now_ms) - a)) ms"
+note "status: $(($(now_ms) - a)) ms"
 a=$(now_ms)
 ctl restart gw-p7 >/dev/null
-diag "a restart by command, its second of proving included: \
+note "a restart by command, its second of proving included: \
 $(($(now_ms) - a)) ms"
-diag "memory of its own: \
+note "memory of its own: \
 $(awk '/^RssAnon/ { print $2 }' "/proc/$UPID/status") kB in all"
 stop_updaterd
 a=$(now_ms)
 s6-svscanctl -t "$SCAN"
 wait_for 60 gone "$SVSCAN"
-diag "the end of s6-svscan and all below it: $(($(now_ms) - a)) ms"
+note "the end of s6-svscan and all below it: $(($(now_ms) - a)) ms"
 wait_for 5 umount "$SCAN"
 ok "figures of $N slots"
 finish

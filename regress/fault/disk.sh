@@ -236,7 +236,7 @@ is "$(push "$(other)" -F force=true)" 200 "and takes a push"
 name=$(cat "$C_ROOT/current/VERSION")
 odd= sound "its own log disk full"
 is "$odd" "" "all is sound"
-diag "tries with too little room: $tried"
+note "tries with too little room: $tried"
 stop_updaterd
 wait_for 10 umount "$T/disk"
 finish

@@ -112,7 +112,7 @@ is "$said" "$tries" "all its tries are answered"
 odd=$(awk '$1 != "end" && $2 != 422 && $2 != 403 && $2 != 400 && $2 != 500' \
     "$F/forge.log")
 is "$odd" "" "and none of them well"
-diag "$(cut -c 1-150 "$F/forge.log")"
+note "$(cut -c 1-150 "$F/forge.log")"
 like "$(grep '^old-downgrade' "$F/forge.log")" "nobody has role self" \
     "downgrade is not net's to grant"
 is "$(current)" "$before" "nothing was installed"

@@ -114,7 +114,7 @@ wait_for 20 idle
 t "the parent is the same" alive "$UPID"
 is "$(fds)" "$fd0" "it holds the same number of descriptors"
 m1=$(memory)
-diag "memory: $m0 KB after the lies of net, $m1 KB at the end"
+note "memory: $m0 KB after the lies of net, $m1 KB at the end"
 t "its memory has not grown by more than 4 MB" [ $((m1 - m0)) -lt 4096 ]
 t "and is under 24 MB" [ "$m1" -lt 24576 ]
 unlike "$(cat "$T/log")" "$(printf '[\001-\010\013-\037\177]|^forged')" \

@@ -30,7 +30,7 @@ load() {	# title limit-in-kB; the rest for load.py
 	    --parent "$UPID" --program "$UPDATERD" \
 	    --seconds "$SECONDS_EACH" "$@" >"$T/load" 2>"$T/load.err" ||
 	    diag "$(tail -n 5 "$T/load.err")"
-	diag "$title: $(cat "$T/load")"
+	note "$title: $(cat "$T/load")"
 	# A push may meet a bad one that holds the lock until it is refused.
 	like "$(jq -r 'keys | map(select(test("^(push|health) ") and
 	    (test("slowest|423") | not))) | join(", ")' "$T/load")" \
@@ -92,7 +92,7 @@ for i in 1 2 3; do
 done
 # One for the connection, none for the pipe that a push needs.
 limit "$net" "$(($(fds "$net") + 1))"
-diag "net has one descriptor left; a push waits: $(push r2 -F force=true \
+note "net has one descriptor left; a push waits: $(push r2 -F force=true \
     --max-time 2)"
 limit "$net" "$soft"
 t "it gets them again" wait_for 10 healthy
@@ -120,7 +120,7 @@ while [ $i -lt 24 ]; do
 	[ "$s" = 200 ] && break
 	i=$((i + 1))
 done
-diag "with 0, 1, .. descriptors left to the parent:$answers"
+note "with 0, 1, .. descriptors left to the parent:$answers"
 is "$odd" "" "the parent without descriptors: an answer, and all is sound"
 is "$(push r1 -F force=true)" 200 "with them: a push"
 is "$(serving)" r1 "serves"

@@ -15,7 +15,7 @@ mkdir "$T/outer" "$T/disk" "$T/empty"
 truncate -s 8G "$T/outer.img"
 if ! { mkfs.xfs -q -m reflink=1 "$T/outer.img" &&
     mount -o loop "$T/outer.img" "$T/outer"; } >"$T/mkfs.out" 2>&1; then
-	diag "no copies, no xfs here: $(tail -n 1 "$T/mkfs.out")"
+	note "no copies, no xfs here: $(tail -n 1 "$T/mkfs.out")"
 	set -- --copies 0 "$@"
 fi
 make_users

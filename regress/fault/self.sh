@@ -46,12 +46,12 @@ is $? 0 "$N updates under load"
 : > "$T/enough"
 wait "$CLIENT"
 is $? 0 "no request was refused or cut off"
-diag "$(tail -n 6 "$T/client")"
+note "$(tail -n 6 "$T/client")"
 wait_for 70 no_watchers
 after=$(figures)
 is "$(status .pid) $(service pid) $(service restarts)" "$main $pid 0" \
     "the process is the same, the service was not restarted"
-diag "descriptors, children, kB, files: before $before, after $after"
+note "descriptors, children, kB, files: before $before, after $after"
 set -- $before $after
 [ "$5" -le $(($1 + 1)) ]
 is $? 0 "descriptors did not grow"

@@ -36,7 +36,7 @@ fi
 sum=0
 for p in $pids; do
 	pss=$(awk '/^Pss:/ { print $2 }' "/proc/$p/smaps_rollup")
-	diag "$(tr '\0' ' ' <"/proc/$p/cmdline" | cut -c1-40): $pss kB"
+	note "$(tr '\0' ' ' <"/proc/$p/cmdline" | cut -c1-40): $pss kB"
 	sum=$((sum + pss))
 done
 case $(nm -D "$UPDATERD" 2>/dev/null) in

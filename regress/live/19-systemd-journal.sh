@@ -78,7 +78,7 @@ is "$(push r1)" 200 "a push"
 t "its output is in the journal" wait_for 10 journal "words of r1"
 
 is "$(push bad)" 409 "one that ends at once is rolled back"
-diag "ms of it: $(body '.detail.timings | tojson')"
+note "ms of it: $(body '.detail.timings | tojson')"
 like "$(body .detail.stderr)" 'agent \(journal of agent.service\)' \
     "the answer has its journal"
 like "$(body .detail.stderr)" 'cannot find libfoo.so.7' "with its words"

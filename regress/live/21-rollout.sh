@@ -120,7 +120,7 @@ chop() {
 		[ $kills -lt 60 ] || break
 		"$UPDATERMASTER" -d "$M" push --resume >"$T/out" 2>&1 &
 	done
-	diag "$1: killed $kills times"
+	note "$1: killed $kills times"
 }
 chop k1 4711
 is "$rc" 0 "killed again and again, it gets through"

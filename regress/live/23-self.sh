@@ -77,7 +77,7 @@ end_client() {
 	wait "$CLIENT"
 	client=$?
 	rm -f "$T/enough"
-	diag "$(tail -n 1 "$T/client")"
+	note "$(tail -n 1 "$T/client")"
 	return $client
 }
 loop_client
@@ -178,7 +178,7 @@ try() {		# kind
 	*-state)	t "is back" wait_for 20 serves b;;
 	*)		t "is back" wait_for 20 back_to b;;
 	esac
-	diag "after $(($(now_ms) - t0)) ms"
+	note "after $(($(now_ms) - t0)) ms"
 	is "$(service pid)" "$pid" "the service did not notice"
 	wait_for 15 no_watchers
 	case $1 in

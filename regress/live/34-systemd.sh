@@ -75,7 +75,7 @@ is "$(service pid)" "$(main)" "the pid is systemd's"
 is "$(service supervisor) $(service containment)" "systemd cgroup" "by systemd"
 pid=$(main)
 is "$(push r2)" 200 "a push restarts it"
-diag "ms of it: $(body '.timings | tojson')"
+note "ms of it: $(body '.timings | tojson')"
 is "$(serving)" r2 "with the new release"
 unlike "$(main)" "^($pid|0)$" "as another process"
 
