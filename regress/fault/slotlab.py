@@ -12,9 +12,9 @@ import stat
 import subprocess
 import uuid
 
-from lab import Lab, read
+from lab import read
+from servicelab import ServiceLab
 
-REST_S = 15		# seconds to come to rest before that is a violation
 LOG_MAX = 262144	# bytes of the reconcile log, then it is rotated
 NATIVE = 8		# profiles of the native service
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -58,7 +58,7 @@ def goal(up="ab", down="c", conf="a", nat=None, scan=None):
                 (natives() - nat) | {"nat-default"}, conf, scan)
 
 
-class SlotLab(Lab):
+class SlotLab(ServiceLab):
     def __init__(self):
         super().__init__()
         self.scan, self.home = os.environ["SCAN"], os.environ["H"]
@@ -92,14 +92,6 @@ class SlotLab(Lab):
         gone = f"{self.home}/spare/gone"
         os.rename(f"{self.home}/gw/{name}", gone)
         subprocess.run(["rm", "-rf", gone], check=True)
-
-    def use(self, conf):
-        """That configuration, from the next start or reload on."""
-        data = read(f"{self.t}/conf.{conf}")
-        with open(self.conf + ".new", "wb") as f:
-            f.write(data)
-        os.chmod(self.conf + ".new", 0o600)
-        os.rename(self.conf + ".new", self.conf)
 
     def boot(self):
         """Another boot: nothing of what belongs to one is left."""
@@ -150,26 +142,10 @@ class SlotLab(Lab):
         return [] if p.returncode == 0 else \
             [f"updaterd -R exits {p.returncode}"]
 
-    def order(self, *words):
-        """updaterctl, in the background."""
-        return subprocess.Popen(
-            [self.ctl, "-s", self.t + "/updaterd.sock", *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=self.log)
-
     def up(self):
         return "processes" in self.status()
 
     # --- what is there ------------------------------------------------
-
-    def services(self):
-        """name -> pids, of all that run."""
-        found = {}
-        for pid, (_, state, _, line) in self.processes().items():
-            m = re.search(r"/bin/stay \S+ (\S+)$", line)
-            if m and state not in "ZX":
-                found.setdefault(m[1], []).append(pid)
-        return found
 
     def supervisors(self):
         """(slot, pid, path of its directory) of each s6-supervise."""
@@ -263,14 +239,6 @@ class SlotLab(Lab):
                 if not QUIET.search(x)]
 
     # --- the invariants -----------------------------------------------
-
-    def twice(self):
-        path = self.t + "/locks/twice"
-        if not os.path.exists(path):
-            return []
-        names = read(path).decode().split("\n")[:-1]
-        os.unlink(path)
-        return [f"ran twice: {n}" for n in names]
 
     def logs_wrong(self):
         wrong = []
@@ -376,14 +344,3 @@ class SlotLab(Lab):
         if names is not None and names != self.names():
             wrong.append(f"names: {sorted(names ^ self.names())}")
         return wrong
-
-    def settle(self, g, **how):
-        """Wait for rest; the violations, none if all is well."""
-        wrong = []
-        self.wait(REST_S, lambda: not wrong_now(wrong, self.look(g, **how)))
-        return wrong
-
-
-def wrong_now(keep, found):
-    keep[:] = found
-    return found

@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 from lab import read
-from slotlab import LOG_MAX, REST_S, SlotLab, goal, natives
+from servicelab import REST_S
+from slotlab import LOG_MAX, SlotLab, goal, natives
 from tour import Tour
 
 ONCE_S = 60		# seconds for -R, which holds up a boot
@@ -372,20 +373,6 @@ class Run:
         return self
 
 
-def explore(lab, tour):
-    """The untouched runs: how many points each has."""
-    chosen = choose(tour, phases(), FEW)
-    out = lab.t + "/calls"
-    for p in chosen:
-        r = Run(lab, p, 0, out).go()
-        calls = len(read(out).splitlines())
-        tour.line(not r.wrong, f"{p}: {calls} points, untouched")
-        tour.tell(r.wrong)
-        tour.violations += len(r.wrong)
-        tour.add(p, calls + (0 if tour.sample else MORE))
-    draw(tour, chosen, FEW)
-
-
 def choose(tour, kinds, few):
     """A point takes seconds: of a sample it is one in so few."""
     chosen = tour.choose(kinds, lambda p: f"{p.who} {p.title}")
@@ -397,6 +384,20 @@ def draw(tour, chosen, few):
     if tour.sample:
         tour.plan = tour.draw(tour.plan, max(1, tour.sample // few))
         tour.plan.sort(key=lambda x: chosen.index(x[0]))
+
+
+def explore(lab, tour, kinds, one, few):
+    """The untouched runs of these phases: how many points each has."""
+    chosen = choose(tour, kinds, few)
+    out = lab.t + "/calls"
+    for p in chosen:
+        r = one(lab, p, 0, out).go()
+        calls = len(read(out).splitlines())
+        tour.line(not r.wrong, f"{p}: {calls} points, untouched")
+        tour.tell(r.wrong)
+        tour.violations += len(r.wrong)
+        tour.add(p, calls + (0 if tour.sample else MORE))
+    draw(tour, chosen, few)
 
 
 def begin(lab):
@@ -428,7 +429,7 @@ def main():
     tour = Tour("killed")
     if not begin(lab):
         return 1
-    explore(lab, tour)
+    explore(lab, tour, phases(), Run, FEW)
     visit(tour, lab, Run)
     tour.end("kill points tried", missed=True)
     lab.stop()

@@ -9,9 +9,9 @@ import os
 import re
 import subprocess
 
-from lab import STAGED, Lab, landing, read
+from lab import STAGED, landing, read
+from servicelab import REST_S, ServiceLab
 
-REST_S = 15		# seconds to come to rest before that is a violation
 STATE = "/var/lib/updaterd"
 RUN = "/run/updaterd"
 FILES = "/run/systemd/system"
@@ -49,7 +49,7 @@ class Goal:
                 for s, u in self.units.items() if s not in self.down}
 
 
-class UnitLab(Lab):
+class UnitLab(ServiceLab):
     def __init__(self):
         super().__init__()
         # Beside systemd's own control groups, not among them.
@@ -63,19 +63,8 @@ class UnitLab(Lab):
     # --- the world ----------------------------------------------------
 
     def use(self, conf):
-        data = read(f"{self.t}/conf.{conf}")
-        with open(self.conf + ".new", "wb") as f:
-            f.write(data)
-        os.chmod(self.conf + ".new", 0o600)
-        os.rename(self.conf + ".new", self.conf)
+        super().use(conf)
         self.served = conf
-
-    def order(self, *words):
-        """updaterctl, in the background."""
-        return subprocess.Popen(
-            [self.ctl, "-s", self.t + "/updaterd.sock", *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=self.log)
 
     def systemctl(self, *words):
         return subprocess.run(["systemctl", *words], check=False,
@@ -100,15 +89,6 @@ class UnitLab(Lab):
 
     # --- what is there ------------------------------------------------
 
-    def services(self):
-        """name -> pids, of all that run."""
-        found = {}
-        for pid, (_, state, _, line) in self.processes().items():
-            m = re.search(r"/bin/stay \S+ (\S+)$", line)
-            if m and state not in "ZX":
-                found.setdefault(m[1], []).append(pid)
-        return found
-
     def leftovers(self):
         left = self.leftovers_in(self.root, r"[a-z0-9_-]+\.pid")
         for top in (STATE, RUN, FILES):
@@ -125,14 +105,6 @@ class UnitLab(Lab):
             return set()
 
     # --- the invariants -----------------------------------------------
-
-    def twice(self):
-        path = self.t + "/locks/twice"
-        if not os.path.exists(path):
-            return []
-        names = read(path).decode().split("\n")[:-1]
-        os.unlink(path)
-        return [f"ran twice: {n}" for n in names]
 
     def units_wrong(self, g):
         wrong = []
@@ -262,13 +234,3 @@ class UnitLab(Lab):
             wrong = [repr(e)]
         return wrong + ["left: " + x for x in self.leftovers()] + \
             self.orphans()
-
-    def settle(self, g):
-        """Wait for rest; the violations, none if all is well."""
-        wrong = []
-
-        def well():
-            wrong[:] = self.look(g)
-            return not wrong
-        self.wait(REST_S, well)
-        return wrong

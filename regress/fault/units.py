@@ -4,14 +4,12 @@ number of points to try, 0: all of them."""
 import os
 import sys
 
-from lab import read
-from slots import choose, draw, visit
+from slots import explore, visit
 from tour import Tour
 from unitlab import Goal, UnitLab
 
 END_S = 12		# seconds for what is done to come to its end
 FEW = 4			# of a sample: a point takes a second
-MORE = 4		# points beyond those of the untouched run
 QUIET_S = 0.1		# after it: the last calls
 EVERY = bool(os.environ.get("FAULT_EVERY"))
 
@@ -191,20 +189,6 @@ class Run:
         return self
 
 
-def explore(lab, tour):
-    """The untouched runs: how many points each has."""
-    chosen = choose(tour, phases(), FEW)
-    out = lab.t + "/calls"
-    for p in chosen:
-        r = Run(lab, p, 0, out).go()
-        calls = len(read(out).splitlines())
-        tour.line(not r.wrong, f"{p}: {calls} points, untouched")
-        tour.tell(r.wrong)
-        tour.violations += len(r.wrong)
-        tour.add(p, calls + (0 if tour.sample else MORE))
-    draw(tour, chosen, FEW)
-
-
 def begin(lab):
     """A daemon with two releases."""
     lab.use("none")
@@ -222,7 +206,7 @@ def main():
     tour = Tour("killed")
     if not begin(lab):
         return 1
-    explore(lab, tour)
+    explore(lab, tour, phases(), Run, FEW)
     visit(tour, lab, Run)
     tour.end("kill points tried", missed=True)
     lab.stop()
