@@ -92,6 +92,29 @@ def go_rollback(lab, watch):
     return t, [old, new], rid
 
 
+def go_confirmed(lab, watch):
+    """It is to be confirmed, and is, if it comes so far."""
+    old, new = lab.self_name(), other(lab)
+    t = watch()
+    _, rid = lab.push_self(new, "&confirm=600")
+    until_settled(lab, t)
+    lab.confirm_self()
+    return t, [old, new], rid
+
+
+def go_unwanted(lab, watch):
+    """It has proved itself, waits for that, and is rolled back."""
+    old, new = lab.self_name(), other(lab)
+    _, rid = lab.push_self(new, "&confirm=600")
+    if not lab.wait(10, lambda: lab.is_settled() and lab.unconfirmed()):
+        raise RuntimeError("it does not wait to be confirmed")
+    t = watch()
+    lab.roll_self()
+    until_settled(lab, t)
+    lab.confirm_self()
+    return t, [old, new], rid
+
+
 def go_start(before):
     """The host is back after `before`."""
     def go(lab, watch):
@@ -157,6 +180,9 @@ def phases():
     for who in ("net", "probe"):
         yield Phase("update", who, go_update, calls=CHILD, new=True)
     yield Phase("update refused by its check", "parent", go_refused)
+    yield Phase("update that is confirmed", "parent", go_confirmed, step=3)
+    for who in ("parent", "watch"):
+        yield Phase("rollback of one not confirmed", who, go_unwanted)
     yield Phase("rollback", "parent", go_rollback)
     yield Phase("rollback", "watch", go_rollback)
     for what, name in BROKEN:

@@ -220,7 +220,8 @@ class SelfLab(Lab):
     def self_leftovers(self):
         try:
             return ["self/" + x for x in
-                    self.leftovers_in(self.store, r"self\.state")]
+                    self.leftovers_in(self.store,
+                                      r"(self\.state|update\.json)")]
         except FileNotFoundError:
             return ["self: it is not made yet"]
 
@@ -242,6 +243,21 @@ class SelfLab(Lab):
     def roll_self(self):
         return self.queued(lambda: self.ask("POST",
                                             "/agents/self/rollback"))
+
+    def unconfirmed(self):
+        """What runs waits for that."""
+        return os.path.exists(self.store + "/update.json")
+
+    def confirm_self(self):
+        """If there is anything to confirm, when it has come to rest."""
+        self.come_to_rest(10)
+        end = time.monotonic() + 10
+        while self.unconfirmed() and time.monotonic() < end:
+            try:
+                self.ask("POST", "/agents/self/confirm")
+            except (OSError, ValueError):
+                pass
+            time.sleep(0.05)
 
     def queued(self, ask):
         end = time.monotonic() + 10
@@ -277,6 +293,8 @@ class SelfLab(Lab):
         if state.get("to", "-") != "-" or state.get("starts", "0") != "0":
             wrong.append(f"self.state: {state}")
         wrong += ["left: " + x for x in self.self_leftovers()]
+        if self.unconfirmed():
+            wrong.append("left: self/update.json")
         if self.stamp() != self.installed:
             wrong.append("what is installed was written to")
         wrong += self.health_wrong(cur)

@@ -149,6 +149,12 @@ like "$(ctl status)" 'certs +valid, the first until' "but the date is shown"
 day() {		# days from now, as openssl takes it
 	date -u -d "@$(($(date +%s) + $1 * 86400 + 3600))" +%Y%m%d%H%M%SZ
 }
+issue updater updater@localhost x_server -enddate "$(day 30)"
+crl -crldays 40
+is "$(ctl reload)" reloaded "30 days are enough"
+issue updater updater@localhost x_server -enddate "$(day 29)"
+like "$(ctl reload | tr -s '\n ' ' ')" 'updater.crt expires in 29 days' \
+    "29 are not"
 issue updater updater@localhost x_server -enddate "$(day 10)"
 crl -crldays 3
 t "reload" ctl reload

@@ -105,6 +105,8 @@ t "it stays" wait_for 5 stays a
 is "$(push_self b -F confirm=60)" 200 "updaterd is restarted in the window"
 t "it waits" wait_for 10 waits b
 stop_self
+is "$(jq -c '[.at_rest, .outages]' "$T/self/update.json")" '[true,0]' \
+    "what is left is on disk"
 start_self
 t "it still waits" wait_for 10 waits b
 main=$(status .pid)
@@ -112,7 +114,7 @@ kill9 "$main"
 wait_for 10 gone "$main"
 start_self
 t "also after a crash" wait_for 10 waits b
-like "$(left)" '^[345][0-9]$' "and the time runs on"
+like "$(left)" '^(60|[345][0-9])$' "and the time runs on"
 is "$(confirm_self)" 200 "confirmed"
 t "it stays" wait_for 10 stays b
 is "$(push_self a -F confirm=2)" 200 "the time is over while it is away"
