@@ -422,3 +422,33 @@ js_make(const char *text)
 	free(e);
 	return v;
 }
+
+/* --- a command's name -------------------------------------------------- */
+
+int
+text_pick(const char *program, const char *word, const char *(*name)(size_t),
+    size_t n)
+{
+	const char	*before = " (";
+	size_t		 i, found = 0, many = 0, len = strlen(word);
+
+	for (i = 0; i < n; i++) {
+		if (strcmp(name(i), word) == 0)
+			return (int)i;
+		if (len > 0 && strncmp(name(i), word, len) == 0) {
+			found = i;
+			many++;
+		}
+	}
+	if (many == 1)
+		return (int)found;
+	fprintf(stderr, "%s: %s command: %s", program, many > 1 ?
+	    "ambiguous" : "unknown", word);
+	for (i = 0; many > 1 && i < n; i++)
+		if (strncmp(name(i), word, len) == 0) {
+			fprintf(stderr, "%s%s", before, name(i));
+			before = ", ";
+		}
+	fprintf(stderr, "%s\n", many > 1 ? ")" : "");
+	return many > 1 ? TEXT_AMBIGUOUS : TEXT_UNKNOWN;
+}

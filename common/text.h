@@ -85,4 +85,14 @@ json_t		*js_make(const char *);
 /* "" with a missing one. */
 const char	*js_text(const json_t *, const char *);
 
+#define TEXT_UNKNOWN	(-1)
+#define TEXT_AMBIGUOUS	(-2)
+/*
+ * Which of so many names a word means: the one that it is, or the only one
+ * that begins so.  Its number, or one of the above, which is said on
+ * standard error in the name of that program.
+ */
+int		 text_pick(const char *, const char *, const char *(*)(size_t),
+		    size_t);
+
 #endif

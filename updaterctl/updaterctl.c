@@ -99,33 +99,21 @@ command_usage(const struct command *cmd)
 	exit(EXIT_USAGE);
 }
 
+static const char *
+command_name(size_t i)
+{
+	return commands[i].name;
+}
+
 /* By name, or by the only name that begins so.  Exits when there is none. */
 static const struct command *
 command_find(const char *name)
 {
-	const struct command	*found = NULL;
-	size_t			 i, n = 0, len = strlen(name);
+	int	 k = text_pick("updaterctl", name, command_name, NCOMMANDS);
 
-	for (i = 0; i < NCOMMANDS; i++) {
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-		if (len > 0 && strncmp(commands[i].name, name, len) == 0) {
-			found = &commands[i];
-			n++;
-		}
-	}
-	if (n == 1)
-		return found;
-	fprintf(stderr, "updaterctl: %s command: %s", n > 1 ? "ambiguous" :
-	    "unknown", name);
-	for (i = 0; n > 1 && i < NCOMMANDS; i++)
-		if (strncmp(commands[i].name, name, len) == 0) {
-			fprintf(stderr, "%s%s", found != NULL ? " (" : ", ",
-			    commands[i].name);
-			found = NULL;
-		}
-	fprintf(stderr, "%s\n", n > 1 ? ")" : "");
-	if (n == 0)
+	if (k >= 0)
+		return &commands[k];
+	if (k == TEXT_UNKNOWN)
 		usage(stderr);
 	exit(EXIT_USAGE);
 }

@@ -45,32 +45,6 @@ print_json(const struct query *q)
 	json_decref(o);
 }
 
-/* Run it once for all hosts, then print; an exit code. */
-static int
-ask_all(struct query *q, const char *method, const char *path,
-    uint32_t timeout, void (*print)(struct query *, struct screen *))
-{
-	struct screen	 s;
-	size_t		 i;
-
-	q->method = method;
-	q->path = path;
-	q->timeout = timeout;
-	q->all = round_over;
-	query_ask(q);
-	event_dispatch();
-	if (q->json)
-		print_json(q);
-	else {
-		screen_init(&s, stdout);
-		print(q, &s);
-	}
-	for (i = 0; i < q->n; i++)
-		if (!asked_isgood(&q->asked[i]))
-			return EXIT_FAILED;
-	return EXIT_DONE;
-}
-
 static void
 print_status(struct query *q, struct screen *s)
 {
@@ -202,56 +176,89 @@ print_result(struct query *q, struct screen *s)
 
 /* --- the commands ----------------------------------------------------- */
 
-int
-cmd_status(struct master *m, int argc, char **argv)
+struct question {
+	const char	*command;
+	int		 everyone;	/* asked where no host is named */
+	const char	*method;
+	const char	*path;
+	uint32_t	 timeout;	/* seconds; 0: the host's own limits do */
+	void		(*print)(struct query *, struct screen *);
+};
+
+/* Once to all hosts, then print; an exit code. */
+static int
+ask_all(struct query *q, const struct question *what)
+{
+	struct screen	 s;
+	size_t		 i;
+
+	q->method = what->method;
+	q->path = what->path;
+	q->timeout = what->timeout;
+	q->all = round_over;
+	query_ask(q);
+	event_dispatch();
+	if (q->json)
+		print_json(q);
+	else {
+		screen_init(&s, stdout);
+		what->print(q, &s);
+	}
+	for (i = 0; i < q->n; i++)
+		if (!asked_isgood(&q->asked[i]))
+			return EXIT_FAILED;
+	return EXIT_DONE;
+}
+
+static int
+ask(struct master *m, int argc, char **argv, const struct question *what)
 {
 	struct query	 q;
 	int		 rv;
 
-	rv = query_open(&q, m, "status", argc, argv, 0, 1);
+	rv = query_open(&q, m, what->command, argc, argv, 0, what->everyone);
 	if (rv == EXIT_DONE)
-		rv = ask_all(&q, "GET", "/status", ASK_TIMEOUT, print_status);
+		rv = ask_all(&q, what);
 	query_close(&q);
 	return rv;
+}
+
+int
+cmd_status(struct master *m, int argc, char **argv)
+{
+	static const struct question	 status = {
+		"status", 1, "GET", "/status", ASK_TIMEOUT, print_status
+	};
+
+	return ask(m, argc, argv, &status);
 }
 
 int
 cmd_releases(struct master *m, int argc, char **argv)
 {
-	struct query	 q;
-	int		 rv;
+	static const struct question	 releases = {
+		"releases", 1, "GET", "/releases", ASK_TIMEOUT, print_releases
+	};
 
-	rv = query_open(&q, m, "releases", argc, argv, 0, 1);
-	if (rv == EXIT_DONE)
-		rv = ask_all(&q, "GET", "/releases", ASK_TIMEOUT,
-		    print_releases);
-	query_close(&q);
-	return rv;
+	return ask(m, argc, argv, &releases);
 }
 
 int
 cmd_rollback(struct master *m, int argc, char **argv)
 {
-	struct query	 q;
-	int		 rv;
+	static const struct question	 rollback = {
+		"rollback", 0, "POST", "/rollback", 0, print_result
+	};
 
-	rv = query_open(&q, m, "rollback", argc, argv, 0, 0);
-	if (rv == EXIT_DONE)
-		rv = ask_all(&q, "POST", "/rollback", 0, print_result);
-	query_close(&q);
-	return rv;
+	return ask(m, argc, argv, &rollback);
 }
 
 int
 cmd_confirm(struct master *m, int argc, char **argv)
 {
-	struct query	 q;
-	int		 rv;
+	static const struct question	 confirm = {
+		"confirm", 0, "POST", "/confirm", ASK_TIMEOUT, print_result
+	};
 
-	rv = query_open(&q, m, "confirm", argc, argv, 0, 0);
-	if (rv == EXIT_DONE)
-		rv = ask_all(&q, "POST", "/confirm", ASK_TIMEOUT,
-		    print_result);
-	query_close(&q);
-	return rv;
+	return ask(m, argc, argv, &confirm);
 }
