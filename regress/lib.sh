@@ -155,9 +155,10 @@ finish() {
 
 # --- waiting ----------------------------------------------------------
 
-# wait_for seconds command...: until it succeeds; 1 when it did not
+# wait_for seconds command...: until it succeeds; 1 when it did not, on a
+# machine that may have four times as much to do as it can
 wait_for() {
-	end=$(($(date +%s) + $1))
+	end=$(($(date +%s) + $1 * 4))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(date +%s)" -le $end ] || return 1

@@ -100,7 +100,7 @@ t "net is back" wait_for 10 listening
 later() {
 	[ "$(restarts)" -gt "$before" ]
 }
-wait_for 7 later && note "and was started once more"
+wait_for 2 later && note "and was started once more"
 is "$(nets)" 1 "there is one net"
 
 # net is lost while the daemon starts: the services are not to wait for a

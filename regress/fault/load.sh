@@ -58,8 +58,10 @@ rate=5
 [ -z "${FULL-}" ] || rate=50
 write_conf
 t "more are let in" ctl reload
-load "1,500 connections" 131072 --refused "$rate" \
+load "1,500 connections" 131072 --dial 200 --refused "$rate" \
     --release "$T/r2.tgz" --release "$T/r1.tgz"
+is "$(jq 'keys | map(select(test("thrown out"))) | length' "$T/load")" 0 \
+    "nobody who got to the point was thrown out"
 t "at least 990 were held" test "$(jq .held "$T/load")" -ge 990
 # What they took is used again, not taken anew.
 if [ -n "${FULL-}" ]; then
