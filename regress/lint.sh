@@ -72,6 +72,12 @@ for f in $sources; do
 	[ "$n" -le $max ] || complain "$f: $n lines; split it by noun"
 done
 
+# A number is a subject's: 30-profiles and 30-profiles-turns, but no 30-other.
+ls regress/live | sed -n 's/^\([0-9]*\)-\([a-z0-9]*\).*/\1 \2/p' | sort -u |
+    awk '$1 == n { print "regress/live: " n "-" word " and " $0; bad = 1 }
+    { n = $1; word = $2 } END { exit bad }' >&2 ||
+    complain "give each live test of another subject its own number"
+
 for f in $(find . -path ./.git -prune -o -name '*.sh' -print) .ci/run \
     regress/archive/run regress/signed/run; do
 	[ -f "$f" ] || continue
