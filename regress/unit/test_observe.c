@@ -505,6 +505,40 @@ test_update(void **state)
 	end(pid);
 }
 
+/* Its supervisor cannot stop it: the update is told, and so is who comes
+ * later; once it is down after all it is as it is wanted. */
+static void
+test_stuck(void **state)
+{
+	struct instance	*i;
+	char		 text[UPD_TEXT_SIZE];
+	pid_t		 pid;
+
+	i = begin_up(&pid);
+	stopped = verdicts = 0;
+	agent_stop(&lab, on_stopped, NULL);
+	lab_pass(20);
+	assert_int_equal(stopped, 0);
+	assert_int_equal(agent_isstuck(&lab, text), 0);
+	service_stuck(i, "it refuses");
+	UNTIL(stopped == 1);
+	assert_int_equal(i->state, SERVICE_STOPPING);
+	assert_int_equal(agent_isstuck(&lab, text), 1);
+	assert_string_equal(text, "service s: it refuses");
+	agent_stop(&lab, on_stopped, NULL);
+	UNTIL(stopped == 2);
+	agent_start(&lab, on_verdict, NULL);
+	UNTIL(verdicts == 1);
+	assert_int_equal(good, 0);
+	assert_int_equal(fake.starts, 1);
+	assert_string_equal(note_text(&i->health.detail), "it refuses");
+	service_start_wanted(&lab);
+	end(pid);
+	see(i, 0, WANTED_DOWN, 0, 0);
+	UNTIL(fake.starts == 2);
+	assert_int_equal(agent_isstuck(&lab, text), 0);
+}
+
 int
 main(void)
 {
@@ -512,7 +546,7 @@ main(void)
 		TEST(test_start), TEST(test_death), TEST(test_permanent),
 		TEST(test_park), TEST(test_stopped_outside),
 		TEST(test_going_down), TEST(test_out_of_sight),
-		TEST(test_moving),
+		TEST(test_moving), TEST(test_stuck),
 		TEST(test_nostart), TEST(test_nobody), TEST(test_orphan),
 		TEST(test_adopted), TEST(test_restarted_meanwhile),
 		TEST(test_stopped_meanwhile), TEST(test_stopped_before),

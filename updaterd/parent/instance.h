@@ -228,6 +228,7 @@ struct instance {
 	int64_t			 since;		/* wall, of the state */
 	struct note		 why;		/* of the state */
 	int			 again;		/* start it once it is down */
+	int			 stuck;		/* it does not end: see why */
 	struct waiters		 waiters;
 
 	enum prior_exit		 prior;		/* when we came upon it */
@@ -284,6 +285,9 @@ void		 service_delayed(int, short, void *);
 void		 service_runs(struct instance *);
 /* ... or was stopped by somebody else; its waitpid(2) status, or -1. */
 void		 service_halted(struct instance *, int);
+/* ... or does not end, whatever is done (text): whoever waits for that is
+ * told; it is waited for all the same. */
+void		 service_stuck(struct instance *, const char *);
 /* ... or is down until its supervisor comes (text). */
 void		 service_awaits(struct instance *, const char *);
 

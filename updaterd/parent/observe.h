@@ -42,7 +42,7 @@ struct sighting {
 	uint64_t	 restarts;	/* the supervisor's own counter; it may
 					 * stay 0, but not go down while it is
 					 * known */
-	char		 text[160];	/* why it is down, if it could not be
+	char		 text[320];	/* why it is down, if it could not be
 					 * executed; else "" */
 };
 

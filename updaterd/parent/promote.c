@@ -180,6 +180,11 @@ promote_stopped(void *arg)
 	struct update	*u = arg;
 
 	u->t_stopped = time_mono_ms();
+	if (agent_isstuck(u->agent, u->text)) {
+		u->phase = "stop";
+		go_back(u);
+		return;
+	}
 	/* What the old one said while it stopped is not the new one's. */
 	agent_tail_clear(u->agent);
 	if (store_flip(u->agent->store, u->journal.to, u->journal.from) ==

@@ -182,6 +182,7 @@ feed(struct instance *i, enum service_event ev)
 		    state_names[t->state], state_names[t->next],
 		    why[0] != '\0' ? why : event_names[ev]);
 		i->state = t->next;
+		i->stuck = 0;
 		i->since = time_real_us();
 		ledger_note(i);
 		tell_monitor(i);
@@ -516,6 +517,22 @@ service_halted(struct instance *i, int status)
 }
 
 void
+service_stuck(struct instance *i, const char *text)
+{
+	if (i->state != SERVICE_STOPPING || i->stuck)
+		return;
+	log_warnx("cannot stop %s: %s", i->name, text);
+	i->stuck = 1;
+	i->again = 0;
+	note_set(&i->why, text);
+	note_set(&i->health.detail, text);
+	waiters_tell(i, WAIT_STOP, UPD_EIO, text);
+	waiters_tell(i, WAIT_START, UPD_EIO, text);
+	if (i->agent != NULL)
+		agent_settle(i->agent);
+}
+
+void
 service_awaits(struct instance *i, const char *text)
 {
 	char	 why[UPD_TEXT_SIZE];
@@ -551,8 +568,8 @@ service_start(struct instance *i, const char *why, char *text)
 void
 service_stop(struct instance *i, const char *why)
 {
-	/* Why it is down already is worth more. */
-	if (!service_isdown(i) || observe_awaits(i))
+	/* Why it is down already, or cannot be, is worth more. */
+	if (!i->stuck && (!service_isdown(i) || observe_awaits(i)))
 		note_set(&i->why, why);
 	feed(i, EV_STOP);
 }

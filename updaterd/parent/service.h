@@ -85,6 +85,9 @@ void		 service_op(struct instance *, enum upd_op, const char *,
 /* Stop every instance that runs, planned: intent stays.  done(arg) when
  * all are gone (KILL after the grace).  At once when none runs. */
 void		 agent_stop(struct agent *, void (*)(void *), void *);
+/* 1 and text: a foreign supervisor could not stop one of them, so that not
+ * all are gone. */
+int		 agent_isstuck(struct agent *, char *);
 /* Start every instance wanted up, from current/, back-off and permanent
  * failures forgotten; begin their health checks; done(arg, healthy,
  * report) once the verdict is known: healthy when each that is wanted up

@@ -36,6 +36,8 @@
 
 #define START_MS	95000	/* to a process; systemd's own is 90 s */
 #define KILL_AGAIN_MS	1000	/* ms between two, while it lives */
+#define KILLS_MAX	30	/* as with our own: it survives KILL */
+#define KILLS_REFUSED	3	/* and nor does systemctl stop it */
 
 struct units all_units = TAILQ_HEAD_INITIALIZER(all_units);
 
@@ -47,17 +49,27 @@ is_idle(const struct unit *u, enum systemctl_verb verb)
 
 /* --- answers of systemctl ---------------------------------------------- */
 
+/* What failed, behind where there is more about it: it may be cut off. */
+static void
+say(const struct unit *u, const char *error, char *text, size_t size)
+{
+	snprintf(text, size, "see systemctl status %.70s: %.220s", u->name,
+	    error);
+}
+
 static void
 reloaded(void *arg, const struct unitstate *st, const char *error)
 {
 	struct unit	*u = arg;
+	char		 text[UPD_TEXT_SIZE];
 
 	if (error[0] == '\0' || !u->starting)
 		return;
 	/* It would start what it has loaded: the release before. */
 	systemctl_drop(&u->call[SYSTEMCTL_RESET]);
 	systemctl_drop(&u->call[SYSTEMCTL_START]);
-	unitlook_refused(u, error);
+	say(u, error, text, sizeof(text));
+	unitlook_refused(u, text);
 }
 
 static void
@@ -73,11 +85,24 @@ static void
 started(void *arg, const struct unitstate *st, const char *error)
 {
 	struct unit	*u = arg;
+	char		 text[UPD_TEXT_SIZE];
 
-	if (error[0] != '\0' && u->starting)
-		unitlook_refused(u, error);
-	else
+	if (error[0] != '\0' && u->starting) {
+		say(u, error, text, sizeof(text));
+		unitlook_refused(u, text);
+	} else
 		unitlook_now(u);
+}
+
+/* A stop; it is asked for again and again. */
+static void
+refused(struct unit *u, const char *error)
+{
+	if (strncmp(u->refusal, error, sizeof(u->refusal) - 1) == 0)
+		return;
+	if (error[0] != '\0' && u->last.load == UNIT_LOADED)
+		log_warnx("stop unit %s: %s", u->name, error);
+	strlcpy(u->refusal, error, sizeof(u->refusal));
 }
 
 static void
@@ -85,15 +110,21 @@ stopped(void *arg, const struct unitstate *st, const char *error)
 {
 	struct unit	*u = arg;
 
-	if (error[0] != '\0' && u->last.load == UNIT_LOADED)
-		log_warnx("stop unit %s: %s", u->name, error);
-	unitlook_now(u);
+	refused(u, error);
+	if (error[0] != '\0' && u->stopping)
+		unitlook_again(u);	/* and ask again */
+	else
+		unitlook_now(u);
 }
 
 static void
 killed(void *arg, const struct unitstate *st, const char *error)
 {
-	unitlook_now(arg);
+	struct unit	*u = arg;
+
+	if (error[0] != '\0' && u->stopping && u->kills == 1)
+		log_warnx("kill unit %s: %s", u->name, error);
+	unitlook_now(u);
 }
 
 static void
@@ -138,6 +169,22 @@ unit_drop(struct unit *u)
 	systemctl_drop(&u->hold);
 }
 
+/* Whoever waits for its end is not to wait for ever. */
+static void
+give_up(struct unit *u)
+{
+	char	 error[UPD_TEXT_SIZE], text[UPD_TEXT_SIZE];
+
+	if (u->refusal[0] != '\0')
+		snprintf(error, sizeof(error), "it does not stop: %s",
+		    u->refusal);
+	else
+		strlcpy(error, "it does not stop, and survives KILL",
+		    sizeof(error));
+	say(u, error, text, sizeof(text));
+	service_stuck(u->i, text);
+}
+
 /* Its time to stop is over. */
 static void
 grace_over(int fd, short what, void *arg)
@@ -146,7 +193,12 @@ grace_over(int fd, short what, void *arg)
 
 	if (!u->stopping)
 		return;
-	if (u->pid != 0 && !u->gone)
+	if (u->kills++ >= (u->refusal[0] != '\0' ? KILLS_REFUSED :
+	    KILLS_MAX)) {
+		give_up(u);
+		return;
+	}
+	if (u->kills == 1 && u->pid != 0 && !u->gone)
 		log_notice("kill %s: not stopped within %u ms", u->i->name,
 		    u->i->stop_ms);
 	systemctl_ask(&u->call[SYSTEMCTL_KILL]);
@@ -195,7 +247,8 @@ unit_retake(struct unit *u)
 static void
 unit_take(struct unit *u, const char *name, int installed, uint64_t told)
 {
-	u->starting = u->stopping = u->seen = u->blind = 0;
+	u->starting = u->stopping = u->seen = u->blind = u->kills = 0;
+	u->refusal[0] = '\0';
 	u->used = 1;		/* who knows */
 	u->pid = 0;
 	u->installed = installed;
@@ -405,6 +458,8 @@ systemd_stop(struct instance *i)
 		return;
 	}
 	u->stopping = 1;
+	u->kills = 0;
+	u->refusal[0] = '\0';
 	unit_told(u, time_mono_us());
 	systemctl_drop(&u->call[SYSTEMCTL_SHOW]);
 	if (!is_idle(u, SYSTEMCTL_START))

@@ -39,6 +39,8 @@ struct unit {
 						 * were reset */
 	int			 installed;	/* its file is of a release */
 	struct event		 grace_ev;	/* from stop to KILL */
+	int			 kills;		/* of this stop */
+	char			 refusal[256];	/* what systemctl said of it */
 
 	/* what is known of it */
 	int			 seen;		/* last is valid */
@@ -82,6 +84,8 @@ void		 unitlog_mark(struct instance *);
 void		 unitlook_init(struct unit *);
 /* Look at it soon: something has happened, or was asked. */
 void		 unitlook_now(struct unit *);
+/* Look at it in a while, which becomes longer and longer. */
+void		 unitlook_again(struct unit *);
 /* Something was asked and could not be done: say so as its state. */
 void		 unitlook_refused(struct unit *, const char *);
 /* For call[SYSTEMCTL_SHOW]. */

@@ -47,6 +47,8 @@ struct leave {
 	int			 stale;		/* systemd has it of a file
 						 * that is not the same now */
 	int			 blind;		/* systemctl fails */
+	char			 refusal[256];	/* of its stop; "" none */
+	int			 warned;	/* of that */
 	int			 down;		/* nothing of it runs */
 	void			(*done)(void *);	/* down; or NULL */
 	void			*arg;
@@ -185,8 +187,15 @@ seen(void *arg, const struct unitstate *st, const char *error)
 	if ((st->active == UNIT_INACTIVE || st->active == UNIT_FAILED) &&
 	    !st->job)
 		is_down(l);
-	else
+	else {
+		/* One that is not known there is refused, and is down. */
+		if (l->refusal[0] != '\0' && !l->warned)
+			log_warnx("stop unit %s, which leaves: %s; systemctl "
+			    "stop it, or updaterctl reconcile to try again",
+			    l->r.unit, l->refusal);
+		l->warned |= l->refusal[0] != '\0';
 		look_later(l);
+	}
 }
 
 static void
@@ -194,9 +203,7 @@ stopped(void *arg, const struct unitstate *st, const char *error)
 {
 	struct leave	*l = arg;
 
-	/* That it is not known there is an error, too; a look tells. */
-	if (error[0] != '\0')
-		log_debug("stop %s, which leaves: %s", l->r.unit, error);
+	strlcpy(l->refusal, error, sizeof(l->refusal));
 	systemctl_ask(&l->show);
 }
 
@@ -236,10 +243,19 @@ static void
 resume(void *arg, const struct unitrecord *r)
 {
 	struct resumption	*of = arg;
+	struct leave		*l;
 
-	if ((of->instance != NULL && strcmp(r->instance, of->instance) != 0) ||
-	    find(r->unit) != NULL)
+	if (of->instance != NULL && strcmp(r->instance, of->instance) != 0)
 		return;
+	if ((l = find(r->unit)) != NULL) {
+		if (l->refusal[0] != '\0' && !l->down) {
+			l->warned = 0;
+			evtimer_del(&l->ev);
+			l->poll_ms = POLL_MIN;
+			systemctl_ask(&l->stop);
+		}
+		return;
+	}
 	if (unitrecord_hasunit(r->unit))
 		unitrecord_left(r->unit);
 	else {

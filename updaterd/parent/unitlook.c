@@ -65,8 +65,8 @@ poll_timer(int fd, short what, void *arg)
 }
 
 /* It is on its way. */
-static void
-look_again(struct unit *u)
+void
+unitlook_again(struct unit *u)
 {
 	timer_in(&u->poll_ev, u->poll_ms);
 	u->poll_ms *= 2;
@@ -405,7 +405,7 @@ tell_up(struct unit *u, const struct unitstate *st)
 		return;
 	watch_main(u, st->pid);
 	if (u->gone) {
-		look_again(u);		/* systemd does not know yet */
+		unitlook_again(u);		/* systemd does not know yet */
 		return;
 	}
 	u->starting = u->ours = 0;
@@ -454,11 +454,11 @@ judge(struct unit *u, const struct unitstate *st)
 	slice_join(u, st->slice);
 	unitlog_seen(u, st);
 	if (is_onitsway(u, st)) {
-		look_again(u);
+		unitlook_again(u);
 		return;
 	}
 	if (returning) {
-		look_again(u);
+		unitlook_again(u);
 		tell_returning(u, st);
 	} else if (st->active == UNIT_INACTIVE || st->active == UNIT_FAILED) {
 		tell_down(u, st);
@@ -467,7 +467,7 @@ judge(struct unit *u, const struct unitstate *st)
 	} else {
 		/* A job, or not yet said that it is ready. */
 		if (st->job || st->active == UNIT_ACTIVATING)
-			look_again(u);
+			unitlook_again(u);
 		else if (st->pid == 0)
 			timer_in(&u->poll_ev, POLL_RARE);
 		tell_up(u, st);

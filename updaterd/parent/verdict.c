@@ -14,6 +14,7 @@
  */
 #include <sys/types.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,16 +102,39 @@ decide(struct agent_priv *p)
 	timer_in(&p->ev, 0);
 }
 
-/* 1 all of it is down. */
+/* 1 all of it is down, but for what cannot be stopped. */
 static int
 all_down(struct agent *a)
 {
 	struct instance	*i;
 
 	TAILQ_FOREACH(i, &a->instances, entry)
-		if (!service_isdown(i))
+		if (!service_isdown(i) && !i->stuck)
 			return 0;
 	return 1;
+}
+
+int
+agent_isstuck(struct agent *a, char *text)
+{
+	struct instance	*i;
+
+	TAILQ_FOREACH(i, &a->instances, entry)
+		if (i->stuck) {
+			snprintf(text, UPD_TEXT_SIZE, "service %s: %.400s",
+			    i->name, note_text(&i->why));
+			return 1;
+		}
+	return 0;
+}
+
+/* It cannot be started, with that release or another. */
+static void
+fail(struct instance *i, const char *text)
+{
+	i->health.healthy = 0;
+	note_set(&i->health.detail, text);
+	i->verdict = VERDICT_FAILED;
 }
 
 static int
@@ -198,15 +222,13 @@ agent_start(struct agent *a, void (*done)(void *, int, json_t *), void *arg)
 		if (i->verdict == VERDICT_NONE)
 			continue;
 		service_clear(i);
-		if (i->state == SERVICE_UP && !i->health.pending) {
+		if (i->stuck)
+			fail(i, note_text(&i->why));
+		else if (i->state == SERVICE_UP && !i->health.pending)
 			health_begin(i);	/* ask again */
-			continue;
-		}
-		if (service_start(i, "started by an update", text) == -1) {
-			i->health.healthy = 0;
-			note_set(&i->health.detail, text);
-			i->verdict = VERDICT_FAILED;
-		}
+		else if (service_start(i, "started by an update",
+		    text) == -1)
+			fail(i, text);
 	}
 	identity_letgo();
 	agent_settle(a);
