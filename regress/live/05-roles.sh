@@ -30,6 +30,18 @@ role controller POST /services/agent/restart 200 "control: restart"
 role controller POST /services/nosuch/stop 404 "of what there is"
 role pusher POST /rollback 404 "push includes control"
 role pusher POST /update-self 403 "push: no self-update"
+# A subject with two names might be read as either.
+for cn in updater-master/CN=nobody nobody/CN=updater-master; do
+	(cd "$T/certs" && openssl req -newkey ec -nodes -subj "/CN=$cn" \
+	    -pkeyopt ec_paramgen_curve:P-256 -keyout two.key -out two.csr &&
+	printf 'extendedKeyUsage=clientAuth\n' > two.ext &&
+	openssl x509 -req -in two.csr -CA ca.crt -CAkey ca.key -days 9 \
+	    -set_serial 0x7777 -extfile two.ext -out two.crt) >"$T/two" 2>&1
+	is "$(openssl x509 -in "$T/certs/two.crt" -noout -subject \
+	    -nameopt multiline | grep -c commonName)" 2 "two names: $cn"
+	role two GET /health 200 "it is a certificate"
+	role two GET /releases 403 "of nobody"
+done
 role monitor GET /nothing 404 "an unknown path"
 role monitor DELETE /releases 405 "a known path, another method"
 

@@ -9,7 +9,7 @@ setup
 for r in r1 r2 r3; do
 	mk_release $r
 	mkdir -p "$T/src/$r/lib/deep" "$T/src/$r/empty"
-	for f in a b c d e f g; do echo "$r $f" > "$T/src/$r/lib/deep/$f"; done
+	for f in a b c d e f g h; do echo "$r $f" > "$T/src/$r/lib/deep/$f"; done
 	ln -s deep/a "$T/src/$r/lib/link"
 	tar -C "$T/src/$r" -cf - . | gzip -1n > "$T/$r.tgz"
 	digest "$T/$r.tgz" > "$T/$r.sha256"
@@ -48,6 +48,7 @@ echo more >> "$D/lib/deep/b"
 rm "$D/lib/deep/c"
 chmod 0666 "$D/lib/deep/d"
 chown _updagent "$D/lib/deep/e"
+chgrp _updagent "$D/lib/deep/h"
 rm "$D/lib/deep/f" && mkdir "$D/lib/deep/f" && : > "$D/lib/deep/f/in"
 rm "$D/lib/deep/g" && mkfifo "$D/lib/deep/g"
 rm "$D/lib/link" && ln -s /etc "$D/lib/link"
@@ -57,10 +58,11 @@ rmdir "$D/empty"
 is "$(verify default "$id1")" 1 "a damaged one"
 is "$(found)" "mode bin, unreadable bin, unreadable bin/agent, missing empty, \
 changed lib/deep/a, changed lib/deep/b, missing lib/deep/c, mode lib/deep/d, \
-owner lib/deep/e, changed lib/deep/f, changed lib/deep/g, changed lib/link, \
+owner lib/deep/e, changed lib/deep/f, changed lib/deep/g, owner lib/deep/h, \
+changed lib/link, \
 extra odd\x1bname" "all of it is named"
 is "$(v '.totals | to_entries | map(.key + "=" + (.value | tostring)) |
-    join(" ")')" "changed=5 missing=2 extra=1 mode=2 owner=1 unreadable=2" \
+    join(" ")')" "changed=5 missing=2 extra=1 mode=2 owner=2 unreadable=2" \
     "and counted"
 like "$(ctl verify default "$id1" | tail -n 1)" '^push .*again with force$' \
     "and what to do"

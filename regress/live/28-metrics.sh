@@ -90,6 +90,16 @@ is "$(m 'updaterd_sandbox_layer{process="net",layer="chroot"}')" 1 "layers"
 is "$(m 'updaterd_update_in_flight{agent="default"}')" 0 "none in flight"
 t "free space" [ "$(m 'updaterd_store_free_bytes{agent="default"}')" -gt 0 ]
 
+# Sums are of what it took, and bytes of what came.
+was=$(m "${h}_sum{phase=\"receive\"}") bytes=$(m updaterd_archive_bytes_total)
+is "$(push r2)" 200 "one more push"
+ms=$(body .timings.receive)
+fetch >/dev/null
+is "$(m "${h}_sum{phase=\"receive\"}" | awk -v was="$was" \
+    '{ printf "%.0f\n", ($1 - was) * 1000 }')" "$ms" "and as long as it took"
+is $(($(m updaterd_archive_bytes_total) - bytes)) \
+    "$(stat -c %s "$T/r2.tgz")" "and as large as it was"
+
 # A death.
 before=$(m 'updaterd_service_deaths_total{agent="default",service="agent"}')
 kill9 "$(service pid)"

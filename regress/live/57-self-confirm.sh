@@ -57,6 +57,7 @@ end_client() {
 }
 
 # --- confirmed
+mk_release stubborn ignore-term
 loop_client
 is "$(push_self b -F confirm=60)" 200 "a new updaterd that is to be confirmed"
 is "$(body .status) $(body .confirm)" "self_update_queued 60" "the answer"
@@ -79,9 +80,16 @@ is "$(last event) $(last result)" "trial confirmed" "the history knows"
 is "$(confirm_self)" 404 "once is enough"
 
 # --- not confirmed
+is "$(push_self a -F confirm=60)" 200 "another one"
+t "it waits" wait_for 10 waits a
+is "$(confirm_self)" 200 "confirmed"
+is "$(push_self b -F force=true)" 200 "and one without"
+t "it runs" wait_for 10 stays b
+before=$(readlink "$T/self/previous") id=$(status .self.id)
 is "$(push_self a -F confirm=1)" 200 "one that nobody confirms"
 bad=$(body .release.id)
 t "goes back" wait_for 15 back_to b
+is "$(readlink "$T/self/previous")" "$before" "and previous is what it was"
 t "nothing is left of it" wait_for 5 stays b
 is "$(status .self.current) $(state a)" "$id failed" "it counts as failed"
 like "$(ctl status)" "$bad failed: .*not confirmed in time" "status says why"
@@ -100,6 +108,23 @@ is "$(push_self a -F confirm=60)" 200 "and from where he sits"
 t "it waits" wait_for 10 waits a
 t "updaterctl confirm self" ctl confirm self
 t "it stays" wait_for 5 stays a
+
+# --- who waits for a service is told before it goes back
+is "$(push stubborn)" 200 "a service that takes its time to stop"
+is "$(push_self b -F confirm=60)" 200 "one that is not wanted"
+t "it waits" wait_for 10 waits b
+ctl restart agent >"$T/restart" 2>&1 &
+restart=$!
+stopping() {
+	[ "$(service state)" = stopping ]
+}
+t "the service is being stopped" wait_for 5 stopping
+t "it is rolled back meanwhile" ctl rollback self
+is "$(push_self a -F force=true)" 423 "so no other may come"
+like "$(body .detail)" 'being replaced' "and is told why"
+wait $restart
+is "$?" 0 "who waits for the service is told: $(cat "$T/restart")"
+t "and then it goes back" wait_for 10 back_to a
 
 # --- over restarts
 is "$(push_self b -F confirm=60)" 200 "updaterd is restarted in the window"

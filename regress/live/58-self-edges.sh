@@ -73,6 +73,20 @@ start_self
 t "else it is tried, and stays" wait_for 10 runs b
 is "$(sed -n 2,3p "$T/self/self.state" | tr '\n' ' ')" "starts 0 to - " \
     "with nothing on trial"
+# --- what is current does not serve, and the next one fails, too
+stop_self
+chmod 0644 "$T/self/current/sbin/updaterd"
+start_self
+t "the one before serves" wait_for 10 runs a
+chmod 0755 "$T/self/current/sbin/updaterd"
+links() {
+	echo "$(readlink "$T/self/current") $(readlink "$T/self/previous")"
+}
+was=$(links)
+mk_broken exit-1
+is "$(push_self exit-1)" 200 "the next one is no better"
+t "the one that served is back" wait_for 15 back_to a
+is "$(links)" "${was#* } ${was% *}" "and current; what was is previous"
 stop_self
 is "$(digest "$T/bin/updaterd")" "$base" "what is installed was not touched"
 finish
