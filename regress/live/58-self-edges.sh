@@ -27,19 +27,41 @@ esac
 exec "$T/bin/updaterd" "\$@"
 B
 mk_self slow "$T/slow.in"
-ctl update self "$T/slow.tgz" >"$T/update.out" 2>&1 &
+push_self slow -F confirm=60 >"$T/update.out" 2>&1 &
 t "a new one is being tried" wait_for 15 test -e "$T/trying"
 old=$(process net)
 KILL_AT_EXIT="${KILL_AT_EXIT-} $old"
 kill -STOP "$old"
 : > "$T/go"
-wait $!
-like "$(cat "$T/update.out")" queued "it is queued"
+on_trial() {
+	[ "$(status .self.trial)" = true ]
+}
+t "it is on trial" wait_for 10 on_trial
+like "$(ctl confirm self 2>&1)" 'is on trial' "which is no time to confirm it"
 t "while the net before it hangs it cannot prove itself" \
     wait_for 20 back_to a
 kill -CONT "$old"
+wait
 like "$(ctl -j history self | jq -r '.history[0].error')" \
     'did not let go of its sockets' "the history says why"
+wait_for 15 no_watchers
+
+# --- it is good, and that cannot be written down
+cat > "$T/mute.in" <<B
+#!/bin/sh
+case " \$* " in
+*" -V "*|*" -n "*)	;;
+*)	d=\${0%/sbin/updaterd}
+	mkdir "\${d%/*}/.\${d##*/}.json.tmp";;
+esac
+exec "$T/bin/updaterd" "\$@"
+B
+mk_self mute "$T/mute.in"
+is "$(push_self mute)" 200 "one that is good"
+t "but cannot be said to be so" wait_for 15 back_to a
+like "$(ctl -j history self | jq -r '.history[0].error')" \
+    'good, but that cannot be recorded' "the history says why"
+rmdir "$T/self/releases/".*.json.tmp
 wait_for 15 no_watchers
 
 # --- started twice
