@@ -27,10 +27,12 @@ class Phase:
     """prepare() brings the world to where go(lab, watch) begins; that does
     it, and returns the tracer and the goals of which one must be reached."""
 
-    def __init__(self, title, who, prepare, go, moved=(), then="daemon"):
+    def __init__(self, title, who, prepare, go, moved=(), then="daemon",
+                 again=None):
         self.title, self.who, self.prepare, self.go = title, who, prepare, go
         self.moved = set(moved)	# those that may be started again
         self.then = then	# what comes after: see Run
+        self.again = again	# whose restart is lost with the daemon
         self.ref, self.names = {}, {}	# conf -> how it was, untouched
 
     def __str__(self):
@@ -256,7 +258,8 @@ def phases():
         yield Phase("the log is rotated", who, plain, go_rotate)
     for who in ("parent", "task"):
         yield Phase("a profile goes", who, base("abcd"), go_gone)
-        yield Phase("a logger is wanted", who, plain, go_logger, {"gw-a"})
+        yield Phase("a logger is wanted", who, plain, go_logger, {"gw-a"},
+                    again="gw-a")
         yield Phase("the service goes", who, plain, go_reload("none"), up)
     yield Phase("slots change", "parent", plain, go_change)
     yield Phase("its owner stops one", "parent", plain, go_owner, {"gw-a"})
@@ -359,6 +362,10 @@ class Run:
             lab.wait(10, lambda: not lab.alive())
         self.whole(slots)
         self.revive(goals)
+        if p.again and self.did:
+            self.wrong += self.reach(goals)
+            if lab.order("restart", p.again).wait() != 0:
+                self.wrong.append("the restart is refused")
         self.goal = goals[0]
         # With two ways to go there is no one reference.
         conf = goals[0].conf if len(goals) == 1 else None

@@ -109,4 +109,16 @@ pid=$(service pid)
 restart
 is "$(service pid)" "$pid" "killed at rest: the service is adopted"
 is "$(push r1 -F force=true)" 200 "and a push goes through"
+
+# A start of the new release is counted: it has one more.
+links=$(readlink "$C_ROOT/current" "$C_ROOT/previous")
+t "probing" hold probing
+restart
+t "killed, it is probed once more" wait_for 10 in_state "|probing|"
+restart
+t "and killed again, no more: all is sound" sound r1
+is "$(readlink "$C_ROOT/current" "$C_ROOT/previous")" "$links" \
+    "both links are what they were"
+like "$(ctl -j history | jq -r '.history[].error // empty')" \
+    "cut off twice before a verdict" "the history says why"
 finish

@@ -182,6 +182,7 @@ rm -r "$C_ROOT/releases/$gone"
 start_updaterd
 t "without its files: the one before" wait_for 10 is_serving r2
 is "$(current)" "$id2" "is current"
+t "and there is one before that" test -d "$C_ROOT/previous/"
 like "$(ctl -j history | jq -r '.history[] | select(.event == "recover") |
     .error')" "files of release $gone are gone: went back to $id2" \
     "the history knows why"

@@ -81,6 +81,27 @@ unlike "$(body .detail.stderr)" "last-words" \
     "the answer holds what was written since"
 is "$(serving)" r2 "the old one serves"
 
+# Its log is rotated meanwhile, and the new file is the shorter one.
+head -c 40000 /dev/zero | tr '\0' '\n' >> "$T/logs/agent/current"
+mk_lab_release chatty "yes \$(head -c 1000 /dev/zero | tr '\\0' x) |
+    head -c 66000; echo; echo after-that; sleep 0.3; exit 3"
+is "$(push chatty)" 409 "one that writes a lot and dies"
+like "$(body .detail.stderr)" "after-that" "has its last words in the answer"
+
+# What has the name of its log, and is root's: its user may have linked it.
+mv "$T/logs/agent/current" "$T/logs/agent/mine"
+install -m 0600 /dev/null "$T/logs/agent/current"
+mk_lab_release bad2 "exit 3"
+(until [ -e "$T/enough" ]; do
+	echo secret >> "$T/logs/agent/current"
+	sleep 0.02
+done) &
+is "$(push bad2)" 409 "one that dies beside a file of root's"
+touch "$T/enough"
+wait $!
+unlike "$(body .detail.stderr)" "secret" "of which the answer holds nothing"
+mv "$T/logs/agent/mine" "$T/logs/agent/current"
+
 touch "$T/mute"
 mk_lab_release mute
 is "$(push mute)" 409 "one that does not say that it is ready as well"

@@ -98,6 +98,14 @@ done
 t "never two of the same" nothing_twice
 t "no supervisor has lost its slot" wait_for 10 none_lost
 
+# --- taken out, while another of that name still is -------------------------
+
+mkdir "$SCAN/.dead-0-gw-d"
+as_user rm -r "$P/d"
+t "a second one of the same name is taken out" wait_for 10 \
+    test ! -e "$SCAN/gw-d"
+rmdir "$SCAN/.dead-0-gw-d"
+
 # --- s6-svstat does not work -------------------------------------------------
 
 pid=$(svpid gw-a)

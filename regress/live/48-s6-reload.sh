@@ -58,12 +58,15 @@ for M in "" mount; do
 	t "until it is static again" wait_for 5 may_be mail ny
 	kill9 "$UPID"
 	wait "$UPID" 2>/dev/null
+	# As if it had been static, once.
+	echo "$SCAN/gw-a" >> /run/updaterd/.static
 	OWNER="_updagent\" static { \"web\" } $M #"
 	MOUNT=
 	s6_conf optional
 	start_updaterd
 	t "another owner after a restart as well" wait_for 5 may_be web yn
 	t "and none has what is static no longer" wait_for 5 may_be mail nn
+	is "$(may gw-a)" yn "but what is ours"
 	is "$(svpid web)" "$pid" "the service has noticed nothing"
 	is "$(cat /run/updaterd/.static)" "$SCAN/web" "it is remembered"
 

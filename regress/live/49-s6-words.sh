@@ -11,7 +11,7 @@ profile a
 FIXED="service \"off\" {
 		user \"_updagent\"
 		command { \"bin/agent\" }
-		supervise s6 \"$SCAN\" owner \"_updagent\" static { \"theirs\" }
+		supervise s6 \"$SCAN\" owner \"_updagent\" static { \"theirs\" \"linked\" }
 		enabled if env \"UPD_TEST_IS_NOT_SET\"
 		optional
 	}"
@@ -21,6 +21,10 @@ mkdir "$SCAN/theirs"
 printf '#!/bin/sh\nexec sleep 1000\n' > "$SCAN/theirs/run"
 chmod 0755 "$SCAN/theirs/run"
 chown _updagent "$SCAN/theirs"
+mkdir -p "$SCAN/linked/supervise"
+chmod 0700 "$SCAN/linked/supervise"
+mkfifo -m 0600 "$SCAN/.fifo"
+ln "$SCAN/.fifo" "$SCAN/linked/supervise/control"
 start_updaterd
 like "$(ctl start off 2>&1)" "not enabled: UPD_TEST_IS_NOT_SET is not set" \
     "a service that is not enabled is called so, without a release"
@@ -29,6 +33,10 @@ t "a static slot that is a user's own" wait_for 5 \
 is "$(grep -c 'give no rights' "$T/log")" 1 "is said once"
 is "$(stat -c %U "$SCAN/theirs/supervise" 2>/dev/null || echo root)" root \
     "and given to nobody"
+t "one whose FIFO has another name, too" wait_for 5 \
+    grep -q "give rights on slot $SCAN/linked: " "$T/log"
+is "$(stat -c '%U %G %a' "$SCAN/.fifo")" "root root 600" \
+    "and given to nobody either"
 s6_release r1
 is "$(push r1)" 200 "push"
 like "$(ctl status)" "not enabled: UPD_TEST_IS_NOT_SET" "status says so, too"

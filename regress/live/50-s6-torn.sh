@@ -56,6 +56,10 @@ for how in empty zeros half; do
 	    "and goes on undisturbed"
 done
 like "$(cat "$T/log")" "mend slot gw-a" "the log says so"
+chmod 0755 "$SCAN/gw-a/run"
+echo 3 > "$SCAN/gw-a/notification-fd"
+ctl reconcile >/dev/null
+is "$(look gw-a)" "$a" "a mode and a file that were not ours go as well"
 
 stop_updaterd
 s6-svscanctl -t "$SCAN"
@@ -70,8 +74,20 @@ for how in empty zeros half; do
 	    "$how: -R mends them after a power cut"
 	is "$(grep -c action=started "$T/once")" 2 "and they are to start"
 done
+wish() {	# what is wanted of b, by other tools
+	echo "{\"gw_state\":\"$1\",\"desired_state\":\"$1\"}" |
+	    as_user tee "$P/b/gw_state.json" >/dev/null
+	"$UPDATERD" -R -f "$T/conf" >/dev/null 2>>"$T/log"
+}
+wish stopped
+t "one that is no longer wanted is down in its slot" test -e "$SCAN/gw-b/down"
+wish running
+t "and up when it is" test ! -e "$SCAN/gw-b/down"
+mkdir "$SCAN/.updaterd.new"
 start_svscan
 start_updaterd
+t "what was half built goes at a start" wait_for 5 \
+    test ! -e "$SCAN/.updaterd.new"
 t "they run" wait_for 10 state_is gw-a up
 t "both" wait_for 10 state_is gw-b up
 
@@ -87,6 +103,10 @@ known() {
 wait_for 10 known
 ctl reconcile >/dev/null
 is "$(look gw-d)" "$before" "one that has another mark is left alone"
+echo /run/updaterd/too > "$SCAN/gw-d/data/updaterd"
+before=$(look gw-d)
+ctl reconcile >/dev/null
+is "$(look gw-d)" "$before" "one that only begins as ours does, too"
 : > "$SCAN/gw-d/data/updaterd"
 chown _updagent "$SCAN/gw-d/data/updaterd"
 before=$(look gw-d)
