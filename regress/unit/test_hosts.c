@@ -3,10 +3,12 @@
  * keeps comments, order and what somebody else wrote meanwhile.
  */
 /* LINK: updatermaster/hosts.o updatermaster/results.o common/util.o */
+#include <sys/wait.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -191,6 +193,39 @@ test_result(void **state)
 	hosts_free(&m);
 }
 
+/* Two at once: the second reads what the first has written. */
+static void
+test_two(void **state)
+{
+	const struct timespec	 ms = { 0, 1000000 };
+	char			*s;
+	pid_t			 pid;
+	int			 lock, n, status;
+
+	lab_text("hosts.conf", "a 10.0.0.1\nb 10.0.0.2\n");
+	lab_text("results", "");
+	assert_int_equal(hosts_load(&m), 0);
+	assert_int_not_equal(lock = hosts_lock(&m), -1);
+	if ((pid = fork()) == 0) {
+		close(lock);
+		result_note(hosts_find(&m, "a"), "updated", "x", 1800000001);
+		_exit(results_save(&m) == 0 ? 0 : 1);
+	}
+	for (n = 0; n < 100; n++) {
+		assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+		nanosleep(&ms, NULL);
+	}
+	lab_text("results", "b updated y 1800000002\n");
+	close(lock);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	s = content("results");
+	assert_string_equal(s, "b updated y 1800000002\n"
+	    "a updated x 1800000001\n");
+	free(s);
+	hosts_free(&m);
+}
+
 int
 main(void)
 {
@@ -200,6 +235,7 @@ main(void)
 		cmocka_unit_test(test_save),
 		cmocka_unit_test(test_new_file),
 		cmocka_unit_test(test_result),
+		cmocka_unit_test(test_two),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

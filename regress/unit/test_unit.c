@@ -26,8 +26,9 @@ static struct service_conf	 conf;
 static struct store		 store;
 static struct agent		 agent;
 static struct instance		*inst;
-static struct sighting		 last;
+static struct sighting		 last, before_last;
 static int			 sightings, stucks, changed;
+static int			 invocation, restarts, leaving;
 static char			 stuck[UPD_TEXT_SIZE];
 
 /* --- the rest of the daemon ---------------------------------------------- */
@@ -70,6 +71,7 @@ ledger_note(struct instance *i)
 void
 service_observed(struct instance *i, const struct sighting *s)
 {
+	before_last = last;
 	last = *s;
 	sightings++;
 }
@@ -203,13 +205,14 @@ look(const char *active, int pid, uint64_t begun, uint64_t ended,
 	char	 text[1024];
 
 	snprintf(text, sizeof(text), "Id=shutdown.target\nLoadState=loaded\n"
-	    "ActiveState=inactive\nSubState=dead\nJob=\n\nId=a.service\n"
+	    "ActiveState=inactive\nSubState=dead\nJob=%s\n\nId=a.service\n"
 	    "LoadState=loaded\nActiveState=%s\nSubState=x\nMainPID=%d\n"
 	    "ExecMainStartTimestampMonotonic=%llu\n"
 	    "ExecMainExitTimestampMonotonic=%llu\n"
-	    "ActiveExitTimestampMonotonic=%llu\nInvocationID=1\nJob=%s\n",
-	    active, pid, (unsigned long long)begun, (unsigned long long)ended,
-	    (unsigned long long)(ended != 0 ? ended - 1 : 0), job);
+	    "ActiveExitTimestampMonotonic=%llu\nInvocationID=%d\n"
+	    "NRestarts=%d\nJob=%s\n", leaving ? "9" : "", active, pid, (unsigned long long)begun, (unsigned long long)ended,
+	    (unsigned long long)(ended != 0 ? ended - 1 : 0), invocation,
+	    restarts, job);
 	answer("show -- shutdown.target a.service", 0, text);
 }
 
@@ -233,7 +236,7 @@ static int
 before(void **state)
 {
 	memset(&last, 0, sizeof(last));
-	sightings = stucks = changed = 0;
+	sightings = stucks = changed = invocation = restarts = leaving = 0;
 	stuck[0] = '\0';
 	conf.units_install = 0;
 	inst = calloc(1, sizeof(*inst) + 2);
@@ -419,6 +422,76 @@ carried_out_late(void **state)
 	assert_int_equal(last.ours, 1);
 }
 
+/* How it was before what was asked last is of no interest. */
+static void
+overtaken(void **state)
+{
+	attach();
+	look("inactive", 0, 0, 0, "");
+	sightings = 0;
+	start();
+	unitlook_now(inst->priv);
+	look("inactive", 0, 0, 0, "");
+	assert_int_equal(sightings, 0);
+	answer("reset-failed -- a.service", 0, "");
+	answer("start --no-block -- a.service", 0, "");
+	look("active", 100, time_mono_us(), 0, "");
+	assert_int_equal(sightings, 1);
+	assert_int_equal(last.up, 1);
+}
+
+/* The host goes down, and everything with it. */
+static void
+host_down(void **state)
+{
+	attach();
+	look("active", 100, 5, 0, "");
+	sightings = 0;
+	leaving = 1;
+	unitlook_now(inst->priv);
+	look("inactive", 0, 5, 10, "");
+	assert_int_equal(sightings, 0);
+	/* ... but what we have told to stop is waited for. */
+	systemd_backend.stop(inst);
+	answer("stop --no-block -- a.service", 0, "");
+	look("inactive", 0, 5, 10, "");
+	assert_int_equal(sightings, 1);
+	assert_int_equal(last.ours, 1);
+}
+
+/* Another run than the one that was seen: it died, or somebody was there. */
+static void
+another_run(void **state)
+{
+	attach();
+	look("active", 100, 5, 0, "");
+	inst->in.running = 1;
+	inst->in.pid = 100;
+	invocation++;
+	restarts++;
+	unitlook_now(inst->priv);
+	look("active", 101, 10, 0, "");
+	assert_int_equal(sightings, 3);
+	assert_int_equal(before_last.up, 0);
+	assert_int_equal(before_last.wanted, WANTED_UP);
+	assert_int_equal(last.up, 1);
+	assert_int_equal(last.pid, 101);
+	inst->in.pid = 101;
+	invocation++;
+	restarts = 0;
+	unitlook_now(inst->priv);
+	look("active", 102, 15, 0, "");
+	assert_int_equal(sightings, 5);
+	assert_int_equal(before_last.wanted, WANTED_DOWN);
+	assert_int_equal(last.pid, 102);
+	/* The same run, handed over to another process. */
+	inst->in.pid = 102;
+	unitlook_now(inst->priv);
+	look("active", 103, 20, 0, "");
+	assert_int_equal(sightings, 6);
+	assert_int_equal(inst->in.pid, 103);
+}
+
 /* Nothing is known of it. */
 static void
 blind(void **state)
@@ -437,6 +510,7 @@ main(void)
 		TEST(start_refused), TEST(reload_refused),
 		TEST(stop_refused), TEST(start_recorded), TEST(ours),
 		TEST(theirs), TEST(nobodys), TEST(carried_out_late),
+		TEST(overtaken), TEST(host_down), TEST(another_run),
 		TEST(blind)
 	};
 	int	 r;

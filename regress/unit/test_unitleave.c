@@ -21,7 +21,7 @@
 static char			 dir[] = "/tmp/updleave.XXXXXX";
 static struct service_env	 senv;
 static char			 removed[512];	/* files, in order */
-static int			 remove_fails, told;
+static int			 remove_fails, remove_late, told;
 
 const struct service_env *
 service_getenv(void)
@@ -49,7 +49,7 @@ unitfile_remove(const char *unit)
 		return -1;
 	}
 	strcat(removed, unit);
-	return 1;
+	return !remove_late;
 }
 
 /* --- what is there ------------------------------------------------------ */
@@ -254,6 +254,23 @@ shared(void **state)
 	nothing();
 }
 
+/* One of the operator's of that name is no reason to keep the release's. */
+static void
+not_shared(void **state)
+{
+	unitrecord_write("a", "t@a.service", 1, 0);
+	unitrecord_write("b", "t@b.service", 0, 0);
+	unitleave_withdraw("a");
+	answer(STOP("t@a.service"), 0, "");
+	look("t@a.service", "inactive");
+	answer(PIN("t@a.service"), 0, "");
+	assert_string_equal(removed, "t@a.service");
+	answer("daemon-reload", 0, "");
+	unitrecord_leave("b", &(struct unitrecord){ .installed = 0 });
+	unitrecord_left("t@b.service");
+	nothing();
+}
+
 /* Two exchange their units, one after the other. */
 static void
 swapped(void **state)
@@ -330,7 +347,9 @@ resumed(void **state)
 	assert_string_equal(names(".units-leaving"), "a.service");
 	answer(STOP("a.service"), 0, "");
 	look("a.service", "inactive");
+	remove_late = 1;
 	answer(PIN("a.service"), 0, "");
+	remove_late = 0;
 	answer("daemon-reload", 0, "");
 	nothing();
 }
@@ -355,6 +374,22 @@ resumed_taken(void **state)
 	answer(PIN("a.service"), 0, "");
 	unitrecord_leave("c", &(struct unitrecord){ .installed = 0 });
 	unitrecord_left("b.service");
+	nothing();
+}
+
+/* It runs on: the next pass tries again. */
+static void
+not_stopped(void **state)
+{
+	unitrecord_write("a", "a.service", 0, 0);
+	unitleave_withdraw("a");
+	answer(STOP("a.service"), 1, "Operation refused");
+	look("a.service", "active");
+	unitleave_goon(0, no_stray, NULL);
+	answer(STOP("a.service"), 0, "");
+	unitleave_goon(0, no_stray, NULL);	/* it was told */
+	look("a.service", "inactive");
+	answer(PIN("a.service"), 0, "");
 	nothing();
 }
 
@@ -396,10 +431,12 @@ main(void)
 		cmocka_unit_test_setup(told_to_stop, before),
 		cmocka_unit_test_setup(theirs, before),
 		cmocka_unit_test_setup(shared, before),
+		cmocka_unit_test_setup(not_shared, before),
 		cmocka_unit_test_setup(swapped, before),
 		cmocka_unit_test_setup(retaken, before),
 		cmocka_unit_test_setup(resumed, before),
 		cmocka_unit_test_setup(resumed_taken, before),
+		cmocka_unit_test_setup(not_stopped, before),
 		cmocka_unit_test_setup(refused, before)
 	};
 	int	 r;
