@@ -181,7 +181,7 @@ struct question {
 	int		 everyone;	/* asked where no host is named */
 	const char	*method;
 	const char	*path;
-	uint32_t	 timeout;	/* seconds; 0: the host's own limits do */
+	uint32_t	 timeout;	/* seconds; 0: as long as it takes */
 	void		(*print)(struct query *, struct screen *);
 };
 

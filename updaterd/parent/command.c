@@ -182,7 +182,9 @@ command_end(int fd, short what, void *arg)
 				c->poll_ms = CONTAIN_POLL_MAX;
 			return;
 		}
-		log_warnx("leave processes of %s that survive KILL", c->name);
+		log_warnx("leave processes of %s that survive KILL: ps -eo "
+		    "pid,stat,wchan,args says what they wait for",
+		    c->name);
 	}
 	command_finish(c);
 }

@@ -74,7 +74,9 @@ native_poll(struct instance *i)
 		return;
 	}
 	if (n->kill && time_mono_ms() - n->killed_at > UNKILLABLE_MS) {
-		log_warnx("leave processes of %s that survive KILL", i->name);
+		log_warnx("leave processes of %s that survive KILL: ps -eo "
+		    "pid,stat,wchan,args says what they wait for",
+		    i->name);
 		native_done(i);
 		return;
 	}

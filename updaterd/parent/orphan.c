@@ -59,7 +59,8 @@ observe_kill(struct instance *i, int sig)
 		return -1;
 	if (!is_users(i, i->in.pid)) {
 		log_warnx("leave pid %d of %s alone: not known to be a "
-		    "process of its user", (int)i->in.pid, i->name);
+		    "process of its user; if it is the service, end it by "
+		    "hand", (int)i->in.pid, i->name);
 		return -1;
 	}
 	return pid_signal(i->in.pid, i->in.start_time, sig, pid_starttime);

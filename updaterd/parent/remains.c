@@ -94,7 +94,9 @@ look(int fd, short what, void *arg)
 	n = procgroup_signal(r->pgid, r->uid, now >= r->kill_at ? SIGKILL :
 	    0);
 	if (n > 0 && now >= r->kill_at + UNKILLABLE_MS) {
-		log_warnx("leave processes of %s that survive KILL", r->name);
+		log_warnx("leave processes of %s that survive KILL: ps -eo "
+		    "pid,stat,wchan,args says what they wait for",
+		    r->name);
 		n = 0;
 	}
 	if (n <= 0) {

@@ -175,8 +175,9 @@ seen(void *arg, const struct unitstate *st, const char *error)
 
 	if (st == NULL) {
 		if (!l->blind)
-			log_warnx("look at unit %s, which leaves: %s",
-			    l->r.unit, error);
+			log_warnx("look at unit %s, which leaves: %s; asked "
+			    "again until systemctl answers", l->r.unit,
+			    error);
 		l->blind = 1;
 		l->poll_ms = POLL_MAX;
 		look_later(l);
