@@ -26,22 +26,28 @@ busy() {
 	    grep -q reload "$T/update"
 }
 t "a push while a reload is under way is told so" wait_for 5 busy
-like "$(ctl reload 2>&1 | tr -s "\n " " ")" \
-    "reload is under way: reload again when it is done" "and so is a reload"
+waiting() {
+	[ "$(grep -c "reload later: a reload is under way" "$T/log")" = "$1" ]
+}
+ctl reload >"$T/reload.2" 2>&1 &
+second=$!
+t "another reload waits for it" wait_for 5 waiting 1
 kill -CONT "$net"
 t "the reload comes to its end" wait $reload
+t "and so does the other" wait $second
+is "$(grep -c 'parent.: reload /' "$T/log")" 2 "which was one of its own"
 is "$(push r2)" 200 "and then a push goes in"
 
 # The file changes again while net tries it: the second HUP counts, too.
 kill -STOP "$net"
 kill -HUP "$UPID"
 begun() {
-	[ "$(grep -c 'parent.: reload /' "$T/log")" = 2 ]
+	[ "$(grep -c 'parent.: reload /' "$T/log")" = 3 ]
 }
 t "a reload begins" wait_for 5 begun
 sed -i '/monitor/d' "$T/conf"
 kill -HUP "$UPID"
-t "a second HUP is heard" wait_for 5 grep -q "after what is" "$T/log"
+t "a second HUP is heard" wait_for 5 waiting 2
 kill -CONT "$net"
 denied() {
 	[ "$(CERT=monitor api GET /releases)" = 403 ]
