@@ -210,7 +210,8 @@ look(const char *active, int pid, uint64_t begun, uint64_t ended,
 	    "ExecMainStartTimestampMonotonic=%llu\n"
 	    "ExecMainExitTimestampMonotonic=%llu\n"
 	    "ActiveExitTimestampMonotonic=%llu\nInvocationID=%d\n"
-	    "NRestarts=%d\nJob=%s\n", leaving ? "9" : "", active, pid, (unsigned long long)begun, (unsigned long long)ended,
+	    "NRestarts=%d\nJob=%s\n", leaving ? "9" : "", active, pid,
+	    (unsigned long long)begun, (unsigned long long)ended,
 	    (unsigned long long)(ended != 0 ? ended - 1 : 0), invocation,
 	    restarts, job);
 	answer("show -- shutdown.target a.service", 0, text);
