@@ -200,7 +200,8 @@ class SlotLab(ServiceLab):
         for top in (self.t + "/state/services", "/run/updaterd",
                     "/run/updaterd/.slots"):
             if os.path.isdir(top):
-                found |= {f"{top}/{n}" for n in os.listdir(top)}
+                found |= {f"{top}/{n}" for n in os.listdir(top)
+                          if not n.endswith(".tmp")}	# see temporary()
         return found
 
     def temporary(self):

@@ -93,7 +93,7 @@ t "both" wait_for 10 state_is gw-b up
 
 # Somebody else's.
 profile c stopped
-mkdir -p "$SCAN/gw-d/data"
+mkdir -p "$SCAN/gw-d/data" "$SCAN/gw-d/log"
 echo /elsewhere > "$SCAN/gw-d/data/updaterd"
 before=$(look gw-d)
 profile d

@@ -29,6 +29,7 @@ static struct agent_conf	 agent_conf;
 static struct service_conf	 conf;
 static struct instance		 instance;
 static struct sighting		 sighting;
+static struct event_base	*base;
 static int			 seen, failed, done, acted;
 
 /* --- those who are played --------------------------------------------- */
@@ -99,7 +100,7 @@ on_done(struct pass *p)
 static int
 setup(void **state)
 {
-	event_init();
+	base = event_init();
 	memset(&agent, 0, sizeof(agent));
 	memset(&agent_conf, 0, sizeof(agent_conf));
 	TAILQ_INIT(&parent.agents);
@@ -109,6 +110,13 @@ setup(void **state)
 	TAILQ_INSERT_TAIL(&parent.agents, &agent, entry);
 	instance.backend = &foreign;
 	seen = failed = done = acted = 0;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	event_base_free(base);
 	return 0;
 }
 
@@ -178,10 +186,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(seen_is_not_waited_for, setup),
-		cmocka_unit_test_setup(failed_is_not_waited_for, setup),
-		cmocka_unit_test_setup(unseen_is_waited_for, setup),
-		cmocka_unit_test_setup(but_not_for_ever, setup)
+		cmocka_unit_test_setup_teardown(seen_is_not_waited_for, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(failed_is_not_waited_for,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(unseen_is_waited_for, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(but_not_for_ever, setup,
+		    teardown)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

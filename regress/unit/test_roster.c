@@ -25,6 +25,7 @@
 
 static struct parent	 parent;
 struct parent		*env = &parent;
+static struct event_base	*base;
 static struct imsgbuf	 mouth, ear;
 static struct imsgev	*channel;
 static int		 (*receive)(struct imsgev *, struct imsg *, void *);
@@ -135,7 +136,7 @@ setup(void **state)
 	conf.name = "gw";
 	conf.home = "/home";
 	scanned = 0;
-	event_init();
+	base = event_init();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv) == -1 ||
 	    imsgbuf_init(&mouth, sv[0]) == -1 ||
 	    imsgbuf_init(&ear, sv[1]) == -1)
@@ -152,6 +153,7 @@ teardown(void **state)
 	imsgbuf_clear(&ear);
 	close(mouth.fd);
 	close(ear.fd);
+	event_base_free(base);
 	return 0;
 }
 
