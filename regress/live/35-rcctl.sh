@@ -173,6 +173,13 @@ t "a start that fails is told" sh -c "! '$UPDATERCTL' -s \
 like "$(service why)" 'rcctl start agent: exited 1' "with the reason"
 rm "$T/rc/broken"
 t "and tried again" wait_for 20 healthy
+old=$(pid)
+: > "$T/rc/stubborn"
+t "a stop that fails is told" sh -c "! '$UPDATERCTL' -s \
+    '$T/updaterd.sock' stop agent >'$T/out' 2>&1"
+like "$(cat "$T/out")" 'rcctl stop agent has failed' "with the reason"
+rm "$T/rc/stubborn"
+kill9 "$old"
 t "stop" ctl stop agent
 # Others, whose scripts are not there, are looked for now and then.
 n=$(calls 'check agent$')

@@ -340,6 +340,21 @@ test_stopped_meanwhile(void **state)
 	assert_int_equal(i->in.desired, 1);
 	assert_int_equal(i->in.deaths, 0);	/* of which we knew */
 	assert_int_equal(i->in.exit_planned, 1);
+	fake.obey = 1;
+	lab_clear();
+
+	/* Under one that never starts anything by itself nobody stopped it. */
+	pid = spawn();
+	record(pid, 1, time_real_us() - 1000000);
+	end(pid);
+	i = begin(1);
+	service_start_wanted(&lab);
+	stamp = time_real_us();
+	s = seen(0, WANTED_NOBODY, 0, SIGTERM);
+	s.ours = 1;
+	service_observed(i, &s);
+	UNTIL(fake.starts > 0);
+	assert_int_equal(i->in.deaths, 1);
 }
 
 /* Another supervisor has not ended it yet: it would run twice. */

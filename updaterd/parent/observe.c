@@ -294,7 +294,8 @@ ended(struct instance *i, const struct sighting *s, int first)
 	else if (i->in.pid > 1 && observe_isthere(i))
 		observe_orphan(i);
 	/* By our own wish, of before: still_down() starts it again. */
-	if (first && s->ours && !s->up && i->state != SERVICE_STOPPING) {
+	if (first && s->ours && !s->up && s->wanted == WANTED_DOWN &&
+	    i->state != SERVICE_STOPPING) {
 		death_record(i, status, why);
 		if (!death_ispermanent(i)) {
 			i->in.exit_planned = 1;

@@ -157,9 +157,10 @@ checked(struct script *s, const struct command_result *r)
 	}
 	/* An update must not wait for ever; but nor may it take what still
 	 * runs for the new release. */
-	log_warnx("leave %s running: " PROGRAM " stop %s has failed %d times",
-	    s->i->name, s->name, STOP_TRIES);
 	s->stuck = 1;
+	snprintf(text, sizeof(text), PROGRAM " stop %s has failed %d times: "
+	    "end by hand what runs", s->name, STOP_TRIES);
+	service_stuck(s->i, text);
 	tell(s, 1, 0, WANTED_DOWN, "");
 }
 
