@@ -6,7 +6,8 @@ import sys
 
 from inject import KINDS, judge
 from lab import read
-from selfkill import begin, go_broken, go_rollback, go_update, other
+from selfkill import begin, go_broken, go_rollback, go_unwanted, go_update, \
+    other
 from selflab import SelfLab
 from tour import Tour
 
@@ -39,6 +40,7 @@ def runs():
         yield Point("update", go_update, kind)
         yield Point("update to one without a net", go_broken("no-net"), kind)
         yield Point("rollback", go_rollback, kind)
+        yield Point("rollback of one not confirmed", go_unwanted, kind)
 
 
 def run(lab, point, n, out=None):

@@ -76,7 +76,7 @@ t "a pass in the middle" "$T/bin/updaterd" -R -f "$T/conf"
 is "$(cat "$T/self/self.state")" "$(cat "$T/state.was")" "leaves it alone"
 start_self
 t "the updaterd before" wait_for 10 back_to a
-is "$(trial release) $(trial confirm)" "$id 30" \
+like "$(trial release) $(trial confirm)" "^$id (30|2[0-9])\$" \
     "the agent's trial begins anew, once"
 t "and it runs" wait_for 10 is_serving r1
 is "$(api POST /confirm)" 200 "confirmed"

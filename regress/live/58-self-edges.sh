@@ -5,7 +5,8 @@
 . "${0%/*}/../lib.sh"
 . "$HERE/self.sh"
 
-[ -x "$OTHER" ] || skip_all "make regress/self/updaterd first"
+[ -x "$OTHER" ] && [ -x "$FAULTY" ] ||
+    skip_all "make regress/self/updaterd regress/fault/updaterd first"
 [ "$UPD_NAMESPACE" = own ] || skip_all "no mount name space here"
 SELF_WITHIN=${SELF_WITHIN:-5s}
 setup_self
@@ -62,6 +63,14 @@ t "but cannot be said to be so" wait_for 15 back_to a
 like "$(ctl -j history self | jq -r '.history[0].error')" \
     'good, but that cannot be recorded' "the history says why"
 rmdir "$T/self/releases/".*.json.tmp
+wait_for 15 no_watchers
+
+# --- it gives up, and goes back itself, before anybody has to see to it
+main=$(status .pid)
+mk_broken no-net
+is "$(push_self no-net)" 200 "one that does not get as far as to serve"
+t "is back" wait_for 15 back_to a
+is "$(status .pid)" "$main" "in the same process"
 wait_for 15 no_watchers
 
 # --- started twice
