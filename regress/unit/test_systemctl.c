@@ -105,6 +105,28 @@ order(void **state)
 	assert_int_equal(nrunning, 0);
 }
 
+/* What is asked behind a reload is not done before it, with others'. */
+static void
+behind_reload(void **state)
+{
+	struct unit	 a, b;
+
+	unit_init(&a, "a.service");
+	unit_init(&b, "b.service");
+	ASK(&a, START);
+	ASK(&b, RELOAD);
+	ASK(&b, START);
+	turn();
+	assert_string_equal(running[0]->line, "start --no-block -- a.service");
+	end(running[0], 0, "");
+	turn();
+	end(find("daemon-reload"), 0, "");
+	turn();
+	end(find("start --no-block -- b.service"), 0, "");
+	turn();
+	assert_int_equal(nrunning, 0);
+}
+
 static void
 show(void **state)
 {
@@ -263,6 +285,7 @@ main(void)
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test(together),
 		cmocka_unit_test(order),
+		cmocka_unit_test(behind_reload),
 		cmocka_unit_test(show),
 		cmocka_unit_test(stale),
 		cmocka_unit_test(garbage),

@@ -172,6 +172,11 @@ who(void **state)
 	    "ExecMainExitTimestampMonotonic=12224650768\n"
 	    "ActiveExitTimestampMonotonic=12224650571\nRestart=no\n", &u), 1);
 	assert_int_equal(unitstate_wasstopped(&u), 1);
+	/* At once: it ended first. */
+	assert_int_equal(parse(DEAD "ExecMainCode=1\nExecMainStatus=0\n"
+	    "ExecMainExitTimestampMonotonic=12224650768\n"
+	    "ActiveExitTimestampMonotonic=12224650768\nRestart=no\n", &u), 1);
+	assert_int_equal(unitstate_wasstopped(&u), 0);
 	/* systemd does not start it again: somebody told it so. */
 	assert_int_equal(parse(DEAD
 	    "ExecMainExitTimestampMonotonic=12224000571\n"
