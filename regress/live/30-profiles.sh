@@ -68,6 +68,12 @@ t "start by name" ctl start gw-writer
 pid=$(service pid gw-writer)
 t "it runs" alive "$pid"
 t "and its file says so" wait_for 5 file_says writer desired_state running
+as_user chmod 0600 "$P"
+t "where no profile can be looked at" ctl reconcile
+is "$(service pid gw-writer)" "$pid" "none has gone"
+as_user chmod 0755 "$P"
+t "and when they can" ctl reconcile
+is "$(service pid gw-writer)" "$pid" "it still runs"
 as_user rm "$P/writer/SOUL.md"
 t "a profile without its marker is torn down" wait_for 8 gone "$pid"
 is "$(state writer)" "" "and is no longer listed"
@@ -150,7 +156,7 @@ is "$(grep -c 'action=' "$T/lines")" "$(wc -l <"$T/lines")" \
 # A directory that is its user's by a further group only.
 C_SERVICES="service \"shared\" {
 		user \"_updagent\"
-		groups { \"games\" }
+		groups { \"games\" \"root\" }
 		home \"$T/shared\"
 		profiles \"$T/shared/profiles\" marker \"SOUL.md\"
 		reconcile log \"$T/shared/logs/of/boot.log\"
@@ -162,7 +168,9 @@ mkdir -p "$T/shared/profiles/one"
 echo '{"shared_state":"running"}' >"$T/shared/profiles/one/shared_state.json"
 : >"$T/shared/profiles/one/SOUL.md"
 chgrp -R games "$T/shared"
+cp -r "$T/shared/profiles/one" "$T/shared/profiles/two"
 chmod -R 0770 "$T/shared"
+chgrp -R root "$T/shared/profiles/two"
 write_conf
 t "reload" ctl reload
 is_up() {
@@ -170,6 +178,7 @@ is_up() {
 }
 t "what a further group of the service's may see is seen" \
     wait_for 10 is_up shared-one
+is "$(service state shared-two)" "" "what root's may is not"
 t "and written" wait_for 10 grep -q 'profile=one .*action=started' \
     "$T/shared/logs/of/boot.log"
 

@@ -443,8 +443,11 @@ judge_seat(struct pass *p, struct ward *w)
 			seat_one(p, w, f[k].name, &f[k]);
 		else
 			skip_one(p, w, &f[k]);
-	if (end->dir_errno != 0 && end->dir_errno != ENOENT)
+	if (end->dir_errno != 0 && end->dir_errno != ENOENT) {
 		trouble(p, w, REASON_DIR);
+		/* What is not forbidden may pass by itself. */
+		w->lost = end->dir_errno != EACCES;
+	}
 	if (end->many)
 		trouble(p, w, REASON_MANY);
 	/* The whole directory is not there: a volume may be missing, so

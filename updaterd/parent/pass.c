@@ -132,7 +132,7 @@ let_go(struct pass *p)
 
 	TAILQ_FOREACH(w, &p->wards, entry) {
 		if (w->conf->home != NULL && !p->dry && !p->once) {
-			if (w->roster != NULL)
+			if (w->roster != NULL && !w->lost)
 				lookout_set(w->conf->name,
 				    roster_watch(w->roster), w->changes);
 			if (w->lost)

@@ -62,7 +62,8 @@ struct ward {
 		WARD_READY,	/* scanned, or nothing to scan, or lost */
 		WARD_ENDED
 	}			 phase;
-	int			 lost;		/* its roster, before SCANNED */
+	int			 lost;		/* not all was looked at:
+						 * again later */
 	int			 swept;		/* sweeps were asked for */
 	int			 synced;
 	int			 changes;

@@ -3,7 +3,8 @@
  * home, then each real subdirectory of DIR that holds the marker, in byte
  * order.  What is called "default", has an unfit name or is a symlink is
  * reported as skipped, and why; a subdirectory without the marker is no
- * profile and not worth a word.
+ * profile and not worth a word.  What could not be looked at for another
+ * reason has not gone: then the whole directory counts as not looked at.
  *
  * The watch on a directory is made before it is read: what comes in
  * between is seen by one of both.  Of a profile only the marker is
@@ -26,6 +27,7 @@
 #include "statefile.h"
 
 #define ENTRIES_MAX	65536	/* names of DIR looked at */
+#define LOST		(-2)	/* it cannot be told what is there */
 
 struct names {
 	char	**v;
@@ -158,14 +160,15 @@ watch_failed(struct lodge *l, const char *name)
 	log_info("watch %s: %s", name, strerror(errno));
 }
 
-/* Is the marker there: 1; 0 no; -1 what has its name is no file. */
+/* Is the marker there: 1; 0 no; -1 what has its name is no file; LOST it
+ * cannot be told now, errno. */
 static int
 look_marker(const struct lodge *l, int fd)
 {
 	struct stat	 st;
 
 	if (fstatat(fd, l->start.marker, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return 0;
+		return errno == ENOENT || errno == EACCES ? 0 : LOST;
 	return S_ISREG(st.st_mode) ? 1 : -1;
 }
 
@@ -197,18 +200,18 @@ name_skip(struct lodge *l, const char *name)
 	return SKIP_NONE;
 }
 
-/* One name of DIR.  1 if it was worth a message. */
+/* One name of DIR.  1 if it was worth a message; LOST as above. */
 static int
 visit_entry(struct lodge *l, const char *name)
 {
 	struct msg_profile_found f;
 	struct stat		 st;
-	int			 fd = -1, marker;
+	int			 fd = -1, marker, saved;
 
 	memset(&f, 0, sizeof(f));
 	strlcpy(f.name, name, sizeof(f.name));
 	if (fstatat(l->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return 0;
+		return errno == ENOENT ? 0 : LOST;
 	if (S_ISLNK(st.st_mode))
 		f.skip = SKIP_SYMLINK;
 	else if (!S_ISDIR(st.st_mode))
@@ -216,12 +219,17 @@ visit_entry(struct lodge *l, const char *name)
 	else if (strcmp(name, PROFILE_DEFAULT) == 0)
 		f.skip = SKIP_RESERVED;
 	else if ((fd = openat(l->dirfd, name, O_RDONLY | O_DIRECTORY |
-	    O_NOFOLLOW | O_CLOEXEC)) == -1)
+	    O_NOFOLLOW | O_CLOEXEC)) == -1) {
+		if (errno != EACCES && errno != ENOENT)
+			return LOST;
 		f.skip = SKIP_UNREADABLE;
-	else {
-		if ((marker = has_marker(l, fd, name)) == 0) {
+	} else {
+		marker = has_marker(l, fd, name);
+		if (marker == 0 || marker == LOST) {
+			saved = errno;
 			close(fd);
-			return 0;
+			errno = saved;
+			return marker;
 		}
 		f.skip = marker == -1 ? SKIP_MARKER : name_skip(l, name);
 	}
@@ -262,7 +270,10 @@ visit_dir(struct lodge *l, struct msg_profile_scanned *end)
 			end->many = 1;
 			break;
 		}
-		n += (size_t)visit_entry(l, names.v[i]);
+		if ((r = visit_entry(l, names.v[i])) != LOST)
+			n += (size_t)r;
+		else if (end->dir_errno == 0)
+			end->dir_errno = errno;
 	}
 	names_free(&names);
 }
