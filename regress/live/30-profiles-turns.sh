@@ -43,7 +43,12 @@ t "it runs" wait_for 10 is_state x "up running"
 
 # --- a home is added --------------------------------------------------
 
+recorded() {	# state
+	[ "$(jq -r .state "$T/state/services/x.json")" = "$1" ]
+}
 t "stop" ctl stop x
+# Else the record itself, when it is written, reminds of the file.
+t "it is on record" wait_for 5 recorded down
 turn "$home"
 t "a home is added" ctl reload
 t "what was stopped is in the file of the home" wait_for 10 \

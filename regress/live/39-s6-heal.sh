@@ -108,7 +108,7 @@ is "$(s6-svstat -o up "$SCAN/gw-b")" false "and does not start it"
 t "its owner starts it" as_user s6-svc -u "$SCAN/gw-b"
 t "which is what is wanted then" wait_for 10 wants gw-b "running s6"
 t "also for its next supervisor" wait_for 5 test ! -e "$SCAN/gw-b/down"
-ctl stop gw-b && as_user s6-svc -u "$SCAN/gw-b"
+ctl stop gw-b >"$T/out" && as_user s6-svc -u "$SCAN/gw-b"
 t "also at once" wait_for 10 wants gw-b "running s6"
 t "and for its next supervisor" wait_for 5 test ! -e "$SCAN/gw-b/down"
 

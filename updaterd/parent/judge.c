@@ -343,6 +343,9 @@ seat_one(struct pass *p, struct ward *w, const char *profile,
 	if (f != NULL) {
 		i->echoed.state = word.state;
 		i->echoed.desired = word.desired;
+		/* What is on record already reminds nobody of the file. */
+		if (service_getenv()->changed != NULL)
+			service_getenv()->changed(i);
 	}
 	l->l.change = l->is_new || l->imported;
 	take_instance(l, i);

@@ -285,6 +285,8 @@ ended(struct instance *i, const struct sighting *s, int first)
 {
 	const char	*why = s->text[0] != '\0' ? s->text : NULL;
 	int		 status = s->up ? -1 : s->status;
+	int		 ours = first && s->ours && !s->up &&
+			    s->wanted == WANTED_DOWN;
 
 	/* Too short to be seen; what is parked is parked with a release. */
 	if (!i->in.running)
@@ -293,9 +295,9 @@ ended(struct instance *i, const struct sighting *s, int first)
 		end_rest(i, s);
 	else if (i->in.pid > 1 && observe_isthere(i))
 		observe_orphan(i);
-	/* By our own wish, of before: still_down() starts it again. */
-	if (first && s->ours && !s->up && s->wanted == WANTED_DOWN &&
-	    i->state != SERVICE_STOPPING) {
+	/* By our own wish, of before: still_down() starts it again; one that
+	 * was up is a death like any other. */
+	if (ours && i->state == SERVICE_STARTING) {
 		death_record(i, status, why);
 		if (!death_ispermanent(i)) {
 			i->in.exit_planned = 1;
@@ -305,7 +307,7 @@ ended(struct instance *i, const struct sighting *s, int first)
 	}
 	i->returns = s->up || s->wanted == WANTED_UP;
 	if (i->state != SERVICE_STOPPING && i->in.desired && !s->up &&
-	    s->wanted == WANTED_DOWN) {
+	    s->wanted == WANTED_DOWN && !ours) {
 		/* Parked by its own exit code, or by somebody? */
 		death_record(i, status, why);
 		if (!death_ispermanent(i)) {
