@@ -19,9 +19,14 @@ mk_self() {	# name program
 	pack_release "$1"
 }
 
+last_self() {	# what history ends with
+	ctl -j history self | jq -c '.history[0]'
+}
+
 push_self() {	# name [curl options]
 	name=$1
 	shift
+	last_self >"$T/history.before" 2>&1
 	request -F "sha=$name" -F "sha256=$(cat "$T/$name.sha256")" \
 	    -F confirm_self=true -F "tarball=@$T/$name.tgz" "$@" \
 	    "https://127.0.0.1:$PORT/update-self"
@@ -109,9 +114,10 @@ serves() {	# name
 }
 
 # The last trial came to nothing, and NAME runs.
-back_to() {	# name
-	runs "$1" && [ "$(ctl -j history self |
-	    jq -r '.history[0].result')" = rolled_back ]
+back_to() {	# name: after the last push, not the one before
+	runs "$1" && last_self >"$T/history.now" &&
+	    [ "$(jq -r .result "$T/history.now")" = rolled_back ] &&
+	    ! cmp -s "$T/history.now" "$T/history.before"
 }
 
 watchers() {
