@@ -32,6 +32,24 @@ push_self() {	# name [curl options]
 	    "https://127.0.0.1:$PORT/update-self"
 }
 
+# A client that asks all the time, and is to be refused nothing.
+loop_client() {
+	python3 "$HERE/tight.py" --port "$PORT" --certs "$T/certs" \
+	    --until "$T/enough" > "$T/client" 2>&1 &
+	CLIENT=$!
+	KILL_AT_EXIT="${KILL_AT_EXIT-} $CLIENT"
+	wait_for 10 test -s "$T/client"
+}
+
+end_client() {
+	: > "$T/enough"
+	wait "$CLIENT"
+	client=$?
+	rm -f "$T/enough"
+	note "$(tail -n 1 "$T/client")"
+	return $client
+}
+
 setup_self() {
 	make_users
 	make_certs

@@ -65,21 +65,6 @@ done
 t "the right one again" ctl reload
 
 # --- there and back, under the eyes of a client
-loop_client() {
-	python3 "$HERE/tight.py" --port "$PORT" --certs "$T/certs" \
-	    --until "$T/enough" > "$T/client" 2>&1 &
-	CLIENT=$!
-	KILL_AT_EXIT="${KILL_AT_EXIT-} $CLIENT"
-	wait_for 10 test -s "$T/client"
-}
-end_client() {
-	: > "$T/enough"
-	wait "$CLIENT"
-	client=$?
-	rm -f "$T/enough"
-	note "$(tail -n 1 "$T/client")"
-	return $client
-}
 loop_client
 is "$(push_self b)" 200 "a new updaterd"
 is "$(body .status)" self_update_queued "is queued"

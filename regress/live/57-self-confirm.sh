@@ -40,21 +40,6 @@ state() {	# of the newest release of that name
 	jq -rs "map(select(.sha == \"$1\")) | max_by(.installed_at).state" \
 	    "$T"/self/releases/*.json
 }
-loop_client() {
-	python3 "$HERE/tight.py" --port "$PORT" --certs "$T/certs" \
-	    --until "$T/enough" > "$T/client" 2>&1 &
-	CLIENT=$!
-	KILL_AT_EXIT="${KILL_AT_EXIT-} $CLIENT"
-	wait_for 10 test -s "$T/client"
-}
-end_client() {
-	: > "$T/enough"
-	wait "$CLIENT"
-	client=$?
-	rm -f "$T/enough"
-	diag "$(tail -n 1 "$T/client")"
-	return $client
-}
 
 # --- confirmed
 mk_release stubborn ignore-term
