@@ -301,13 +301,14 @@ def supervisors():
               "false false false -1 0 -1 @00 -1", "s6-svstat: fatal: x"]
     up = ("Id=agent.service\nLoadState=loaded\nActiveState=active\n"
           "SubState=running\nResult=success\nMainPID=4711\nNRestarts=0\n"
-          "ExecMainCode=0\nExecMainStatus=0\n"
+          "ExecMainPID=4711\nExecMainCode=0\nExecMainStatus=0\n"
           "ExecMainStartTimestampMonotonic=12345678\n"
           "ExecMainExitTimestampMonotonic=0\n"
           "ActiveExitTimestampMonotonic=0\nSlice=system.slice\n"
           "NeedDaemonReload=no\nJob=\nRestart=always\n"
           "InvocationID=0123456789abcdef0123456789abcdef\n")
-    down = up.replace("=active", "=failed").replace("=4711", "=0").replace(
+    down = up.replace("=active", "=failed").replace(
+        "\nMainPID=4711", "\nMainPID=0").replace(
         "MainCode=0", "MainCode=1").replace("MainStatus=0", "MainStatus=78")
     few = ("Id=x.service\nLoadState=not-found\nActiveState=inactive\n"
            "SubState=dead\n")

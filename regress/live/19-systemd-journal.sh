@@ -87,6 +87,33 @@ is "$(jq -r .detail.rolled_back "$T/body")" true "it is JSON"
 unlike "$(body .detail.stderr)" 'words of r1' "nothing of the release before"
 is "$(serving)" r1 "which serves again"
 
+# --- journald is behind -------------------------------------------------------
+#
+# What had ended when journald came to read it stands in its journal without
+# a run, or in the next one's.
+
+lost() {
+	grep -q 'lose agent: exited 3' "$T/log"
+}
+back() {
+	lost && [ "$(serving)" = r1 ]
+}
+J=$(show MainPID systemd-journald)
+for when in lost back; do
+	: > "$T/log"
+	inside kill -STOP "$J"
+	push bad > "$T/code" &
+	P=$!
+	t "journald sleeps until it is $when" wait_for 10 $when
+	inside kill -CONT "$J"
+	wait "$P"
+	is "$(cat "$T/code")" 409 "the bad one is rolled back"
+	like "$(body .detail.stderr)" 'cannot find libfoo.so.7' "its words"
+	like "$(body .detail.stderr)" 'error: configuration key' "to the last"
+	unlike "$(body .detail.stderr)" 'words of r1' \
+	    "nothing of the release before"
+done
+
 is "$(push noisy)" 409 "one that says very much"
 like "$(body .detail.stderr)" 'chatter 0000004999' "its end is there"
 unlike "$(body .detail.stderr)" 'line 100 of many' "not all of it"

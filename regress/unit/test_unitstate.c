@@ -21,6 +21,7 @@
 /* systemd 252, `systemctl show` of two units, one of them not there. */
 static const char printed[] =
     "Restart=no\nMainPID=57\nResult=success\nNRestarts=0\n"
+    "ExecMainPID=57\n"
     "ExecMainStartTimestampMonotonic=12142401357\n"
     "ExecMainExitTimestampMonotonic=0\nExecMainCode=0\nExecMainStatus=0\n"
     "Slice=system.slice\nInvocationID=648482630843464db37e134fd6d385c6\n"
@@ -59,6 +60,7 @@ real(void **state)
 	assert_string_equal(u.sub, "running");
 	assert_string_equal(u.result, "success");
 	assert_int_equal(u.pid, 57);
+	assert_int_equal(u.mainpid, 57);
 	assert_true(u.begun == 12142401357ULL);
 	assert_string_equal(u.run, "648482630843464db37e134fd6d385c6");
 	assert_string_equal(u.slice, "system.slice");
@@ -124,6 +126,11 @@ pids(void **state)
 	assert_int_equal(u.pid, 0);
 	assert_int_equal(parse(MUST "MainPID=2\n", &u), 1);
 	assert_int_equal(u.pid, 2);
+	assert_int_equal(parse(MUST "MainPID=0\nExecMainPID=3\n", &u), 1);
+	assert_int_equal(u.pid, 0);
+	assert_int_equal(u.mainpid, 3);
+	assert_int_equal(parse(MUST "ExecMainPID=1\n", &u), 1);
+	assert_int_equal(u.mainpid, 0);
 }
 
 static void

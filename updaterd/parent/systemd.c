@@ -255,8 +255,7 @@ unit_take(struct unit *u, const char *name, int installed, uint64_t told)
 	u->told = told;
 	u->ours = told != 0;
 	memset(&u->last, 0, sizeof(u->last));
-	memset(u->failed, 0, sizeof(u->failed));
-	u->current[0] = u->before[0] = u->first[0] = u->latest[0] = '\0';
+	unitlog_forget(u);
 	strlcpy(u->name, name, sizeof(u->name));
 	u->pin[0] = '\0';
 	unit_calls(u);

@@ -18,6 +18,12 @@ struct instance;
 struct pidwatch;
 struct slice;
 
+/* One run of a unit, as the journal knows it. */
+struct unitrun {
+	char			 id[UNITSTATE_WORD];	/* InvocationID */
+	pid_t			 pid;	/* its main process, 0: not known */
+};
+
 /* In the instance's priv. */
 struct unit {
 	TAILQ_ENTRY(unit)	 entry;
@@ -55,12 +61,12 @@ struct unit {
 	int			 gone;		/* ... and has ended */
 	int			 status;	/* ... like that, -1 unknown */
 	struct slice		*slice;		/* where its cgroup comes */
-	/* what it may have written, for unitlog.c: values of InvocationID */
-	char			 current[UNITSTATE_WORD]; /* last seen */
-	char			 before[UNITSTATE_WORD]; /* at our last start */
-	char			 first[UNITSTATE_WORD];	/* since; "" none */
-	char			 latest[UNITSTATE_WORD];
-	char			 failed[2][UNITSTATE_WORD]; /* to be read */
+	/* whose output is whose, for unitlog.c */
+	struct unitrun		 current;	/* last seen */
+	struct unitrun		 before;	/* at our last start */
+	struct unitrun		 first;		/* since; no id: none */
+	struct unitrun		 latest;
+	struct unitrun		 failed[2];	/* to be read */
 	int			 ended;		/* forgotten: still there */
 	struct event		 free_ev;	/* ... until the next turn */
 };
@@ -72,6 +78,8 @@ extern struct units	 all_units;
 void		 unit_told(struct unit *, uint64_t);
 
 /* unitlog.c */
+/* It is another unit from now on. */
+void		 unitlog_forget(struct unit *);
 /* It is about to be started: what comes from now on is of that. */
 void		 unitlog_begin(struct unit *);
 /* It was seen. */

@@ -9,7 +9,10 @@
  * each); it is read when the old release is back.  So that it has nothing of
  * the old release in it, a run that was there before the start is not meant.
  *
- * journald may be behind: it is told to write what it has first.
+ * journald may be behind: it is told to write what it has first.  And of who
+ * wrote it asks the kernel only when it reads: what has ended by then is in
+ * no run, or in the next one.  The process is right even so, which the kernel
+ * sends along, and the unit, which systemd told it; hence both are asked for.
  *
  * Of a unit that systemd starts again and again the first run and the last
  * that was seen are shown.
@@ -39,9 +42,9 @@
 #define ID_LENGTH	32	/* of an InvocationID, in hex */
 
 struct wanted_log {
-	char	 instance[UPD_INSTANCE_SIZE];
-	char	 unit[UNIT_NAME_SIZE];
-	char	 run[2][UNITSTATE_WORD];
+	char		 instance[UPD_INSTANCE_SIZE];
+	char		 unit[UNIT_NAME_SIZE];
+	struct unitrun	 run[2];
 };
 
 static struct reading {
@@ -69,34 +72,60 @@ is_id(const char *s)
 }
 
 void
+unitlog_forget(struct unit *u)
+{
+	memset(&u->current, 0, sizeof(u->current));
+	memset(&u->before, 0, sizeof(u->before));
+	memset(&u->first, 0, sizeof(u->first));
+	memset(&u->latest, 0, sizeof(u->latest));
+	memset(u->failed, 0, sizeof(u->failed));
+}
+
+void
 unitlog_begin(struct unit *u)
 {
-	strlcpy(u->before, u->current, sizeof(u->before));
-	u->first[0] = u->latest[0] = '\0';
+	u->before = u->current;
+	memset(&u->first, 0, sizeof(u->first));
+	memset(&u->latest, 0, sizeof(u->latest));
+}
+
+/* It is not known at once, and that of the last run is said until then. */
+static void
+take_pid(struct unitrun *r, const struct unit *u, const struct unitstate *st)
+{
+	if (strcmp(r->id, st->run) == 0 && st->mainpid != 0 &&
+	    st->begun >= u->asked)
+		r->pid = st->mainpid;
 }
 
 void
 unitlog_seen(struct unit *u, const struct unitstate *st)
 {
-	strlcpy(u->current, st->run, sizeof(u->current));
-	if (!is_id(st->run) || strcmp(st->run, u->before) == 0)
+	strlcpy(u->current.id, st->run, sizeof(u->current.id));
+	if (!is_id(st->run) || strcmp(st->run, u->before.id) == 0)
 		return;
-	if (u->first[0] == '\0')
-		strlcpy(u->first, st->run, sizeof(u->first));
-	strlcpy(u->latest, st->run, sizeof(u->latest));
+	if (strcmp(u->latest.id, st->run) != 0) {
+		strlcpy(u->latest.id, st->run, sizeof(u->latest.id));
+		u->latest.pid = 0;
+		if (u->first.id[0] == '\0')
+			u->first = u->latest;
+	}
+	take_pid(&u->first, u, st);
+	take_pid(&u->latest, u, st);
 }
 
 void
 unitlog_mark(struct instance *i)
 {
 	struct unit	*u = i->priv;
-	int		 well;
 
 	if (u == NULL)
 		return;
-	well = i->state == SERVICE_UP && i->health.healthy == 1;
-	strlcpy(u->failed[0], well ? "" : u->first, sizeof(u->failed[0]));
-	strlcpy(u->failed[1], well ? "" : u->latest, sizeof(u->failed[1]));
+	memset(u->failed, 0, sizeof(u->failed));
+	if (i->state == SERVICE_UP && i->health.healthy == 1)
+		return;
+	u->failed[0] = u->first;
+	u->failed[1] = u->latest;
 }
 
 /* --- reading -------------------------------------------------------------- */
@@ -157,32 +186,47 @@ sync_done(void *arg, const struct command_result *r)
 	read_soon();
 }
 
-/* "written in that run", or "said by systemd of that run". */
 static void
-add_matches(struct args *a, const char *run)
+add_match(struct args *a, const char *field, const char *value)
 {
-	char	 match[sizeof("_SYSTEMD_INVOCATION_ID=") + ID_LENGTH];
+	char	 match[32 + UNIT_NAME_SIZE];
 
-	snprintf(match, sizeof(match), "_SYSTEMD_INVOCATION_ID=%s", run);
+	snprintf(match, sizeof(match), "%s=%s", field, value);
 	args_add(a, match);
+}
+
+/* "written in that run", or "said by systemd of that run", or "written by
+ * its main process". */
+static void
+add_matches(struct args *a, const char *unit, const struct unitrun *run)
+{
+	char	 pid[16];
+
+	add_match(a, "_SYSTEMD_INVOCATION_ID", run->id);
 	args_add(a, "+");
-	snprintf(match, sizeof(match), "INVOCATION_ID=%s", run);
-	args_add(a, match);
+	add_match(a, "INVOCATION_ID", run->id);
+	if (run->pid == 0)
+		return;
+	snprintf(pid, sizeof(pid), "%d", (int)run->pid);
+	args_add(a, "+");
+	add_match(a, "_SYSTEMD_UNIT", unit);
+	add_match(a, "_PID", pid);
 }
 
 static void
 words(struct args *a, const struct wanted_log *l)
 {
-	static const char	*const first[] = { "-q", "-o", "cat", "-n",
-				    LINES };
+	/* Of this boot: a number of a process means nothing in another. */
+	static const char	*const first[] = { "-q", "-b", "-o", "cat",
+				    "-n", LINES };
 	size_t			 k;
 
 	for (k = 0; k < sizeof(first) / sizeof(first[0]); k++)
 		args_add(a, first[k]);
-	add_matches(a, l->run[0]);
-	if (strcmp(l->run[0], l->run[1]) != 0) {
+	add_matches(a, l->unit, &l->run[0]);
+	if (strcmp(l->run[0].id, l->run[1].id) != 0) {
 		args_add(a, "+");
-		add_matches(a, l->run[1]);
+		add_matches(a, l->unit, &l->run[1]);
 	}
 }
 
@@ -257,7 +301,7 @@ unitlog_read(struct agent *a, size_t max, void (*done)(void *, const char *),
 	r->n = r->at = r->left_out = 0;
 	r->synced = 0;
 	TAILQ_FOREACH(u, &all_units, entry) {
-		if (u->i->agent != a || u->failed[0][0] == '\0')
+		if (u->i->agent != a || u->failed[0].id[0] == '\0')
 			continue;
 		if (r->n == READ_MAX) {
 			r->left_out++;
@@ -267,7 +311,7 @@ unitlog_read(struct agent *a, size_t max, void (*done)(void *, const char *),
 		strlcpy(l->instance, u->i->name, sizeof(l->instance));
 		strlcpy(l->unit, u->name, sizeof(l->unit));
 		memcpy(l->run, u->failed, sizeof(l->run));
-		u->failed[0][0] = '\0';
+		u->failed[0].id[0] = '\0';
 	}
 	if (r->n == 0)
 		return 0;

@@ -70,6 +70,7 @@ static const struct property {
 	{ "Result", KIND_WORD, FIELD(result), 0 },
 	{ "MainPID", KIND_PID, FIELD(pid), 0 },
 	{ "NRestarts", KIND_COUNT, FIELD(restarts), 0 },
+	{ "ExecMainPID", KIND_PID, FIELD(mainpid), 0 },
 	{ "ExecMainCode", KIND_NUMBER, FIELD(code), 0 },
 	{ "ExecMainStatus", KIND_NUMBER, FIELD(status), 0 },
 	{ "ExecMainStartTimestampMonotonic", KIND_TIME, FIELD(begun), 0 },
@@ -129,6 +130,7 @@ take(const struct property *p, char *value, struct unitstate *u)
 	size_t		 i;
 	int		 n;
 	uint32_t	 count;
+	pid_t		 pid;
 
 	switch (p->kind) {
 	case KIND_WORD:
@@ -172,7 +174,8 @@ take(const struct property *p, char *value, struct unitstate *u)
 		if (number(value, INT_MAX, &v) == -1)
 			return -1;
 		/* Neither "every process" nor our group nor init. */
-		u->pid = v > 1 ? (pid_t)v : 0;
+		pid = v > 1 ? (pid_t)v : 0;
+		memcpy(at, &pid, sizeof(pid));
 		return 0;
 	case KIND_NUMBER:
 		if (number(value, INT_MAX, &v) == -1)

@@ -12,7 +12,8 @@
 /* The properties asked for; the parser takes these and no others. */
 #define UNITSTATE_PROPERTIES						\
 	"Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,"	\
-	"ExecMainCode,ExecMainStatus,ExecMainStartTimestampMonotonic,"	\
+	"ExecMainPID,ExecMainCode,ExecMainStatus,"			\
+	"ExecMainStartTimestampMonotonic,"				\
 	"ExecMainExitTimestampMonotonic,ActiveExitTimestampMonotonic,"	\
 	"Slice,NeedDaemonReload,Job,Restart,InvocationID"
 
@@ -45,6 +46,7 @@ struct unitstate {
 	char		 sub[UNITSTATE_WORD];	/* "auto-restart" */
 	char		 result[UNITSTATE_WORD]; /* "success" */
 	pid_t		 pid;		/* of the main process, 0: none */
+	pid_t		 mainpid;	/* ... that is, or was the last one */
 	uint32_t	 restarts;	/* by systemd, since it was started */
 	int		 code;		/* CLD_, 0: has not ended */
 	int		 status;	/* exit code or signal */
