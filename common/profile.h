@@ -85,6 +85,9 @@ struct msg_profile_found {
 	uint32_t	desired;		/* enum profile_desired */
 	uint32_t	stale;			/* runtime files there */
 	int64_t		stamp;			/* wall us in it, 0 none */
+	int32_t		error;			/* errno: what it says cannot
+						 * be told now; 0 */
+	uint32_t	pad;
 	char		name[PROFILE_FILE_SIZE];
 };
 

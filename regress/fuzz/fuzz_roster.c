@@ -83,6 +83,8 @@ check_found(const struct roster *r)
 		CHECK_TEXT(f[i].name);
 		if (f[i].skip >= SKIP__MAX || f[i].state >= PSTATE__MAX ||
 		    f[i].desired >= PDESIRED__MAX || f[i].stamp < 0 ||
+		    f[i].error < 0 ||
+		    (f[i].error != 0 && f[i].skip != SKIP_NONE) ||
 		    f[i].stale > PROFILE_RUNTIME_MAX ||
 		    f[i].name[0] == '\0' || strchr(f[i].name, '/') != NULL)
 			abort();

@@ -208,8 +208,8 @@ can_look(void)
 	if ((fd = openat(seatfd, "a", O_RDONLY | O_DIRECTORY |
 	    O_NOFOLLOW)) == -1)
 		return -1;
-	statefile_read(fd, "gw", &f);
-	return n == 4 && f.state == PSTATE_RUNNING ? 0 : -1;
+	return n == 4 && statefile_read(fd, "gw", &f) == 0 &&
+	    f.state == PSTATE_RUNNING ? 0 : -1;
 }
 
 static int

@@ -60,7 +60,7 @@ int			 service_isdown(const struct instance *i)
 const struct update	*update_current(void) { return NULL; }
 
 void
-lookout_set(const char *s, struct farwait *w, int is_changed)
+lookout_set(const char *s, struct farwait *w, int is_changed, int lost)
 {
 }
 

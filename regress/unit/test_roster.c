@@ -6,6 +6,7 @@
 /* LINK: updaterd/parent/roster.o common/error.o common/log.o common/profile.o common/proto.o common/util.o common/compat/imsg.o */
 #include <sys/socket.h>
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -233,6 +234,14 @@ words_are_known(void **state)
 	m.stamp = -1;
 	assert_int_equal(say(IMSG_PROFILE_FOUND, &m, sizeof(m)), -1);
 	m.stamp = 0;
+	m.error = -1;
+	assert_int_equal(say(IMSG_PROFILE_FOUND, &m, sizeof(m)), -1);
+	m.error = EIO;
+	m.skip = SKIP_SYMLINK;
+	assert_int_equal(say(IMSG_PROFILE_FOUND, &m, sizeof(m)), -1);
+	m.skip = SKIP_NONE;
+	assert_int_equal(say(IMSG_PROFILE_FOUND, &m, sizeof(m)), 0);
+	m.error = 0;
 	memset(m.name, 'a', sizeof(m.name));
 	assert_int_equal(say(IMSG_PROFILE_FOUND, &m, sizeof(m)), -1);
 }

@@ -5,6 +5,7 @@
 /* LINK: updaterd/profile/statefile.o updaterd/profile/rlog.o common/profile.o common/util.o common/log.o */
 /* LIBS: -ljansson */
 #include <sys/types.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -114,8 +115,81 @@ look(void)
 	struct msg_profile_found f;
 
 	memset(&f, 0xff, sizeof(f));
-	statefile_read(fd, "gw", &f);
+	assert_int_equal(statefile_read(fd, "gw", &f), 0);
 	return (enum profile_state)f.state;
+}
+
+/* No file can be opened, for a moment. */
+static void
+shortage(rlim_t *was, int on)
+{
+	struct rlimit	 rl;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &rl), 0);
+	if (on)
+		*was = rl.rlim_cur;
+	rl.rlim_cur = on ? 0 : *was;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &rl), 0);
+}
+
+/* An error that passes says nothing of the file, and writes nothing over
+ * it. */
+static void
+passing(void **state)
+{
+	static const char		 text[] = "{\"gw_state\":\"running\"}";
+	struct msg_profile_found	 f;
+	struct msg_profile_state	 m;
+	rlim_t				 was;
+	char				*data;
+	size_t				 len;
+	int				 r, e, w, we;
+
+	memset(&m, 0, sizeof(m));
+	m.state = PSTATE_STOPPED;
+	m.desired = PDESIRED_STOPPED;
+	put(text);
+	shortage(&was, 1);
+	r = statefile_read(fd, "gw", &f);
+	e = errno;
+	w = statefile_write(fd, "gw", &m);
+	we = errno;
+	shortage(&was, 0);
+	assert_int_equal(r, -1);
+	assert_int_equal(e, EMFILE);
+	assert_int_equal(f.state, PSTATE_UNREADABLE);
+	assert_int_equal(f.desired, PDESIRED_NONE);
+	assert_int_equal(f.stamp, 0);
+	assert_int_equal(w, -1);
+	assert_int_equal(we, EMFILE);
+	assert_int_equal(look(), PSTATE_RUNNING);
+	data = file_read(fd, FILE_NAME, STATEFILE_MAX, &len);
+	assert_string_equal(data, text);
+	free(data);
+	assert_int_equal(unlinkat(fd, FILE_NAME ".bad", 0), -1);
+	unlinkat(fd, FILE_NAME, 0);
+	/* One that is not there is not known to be so, either. */
+	shortage(&was, 1);
+	r = statefile_read(fd, "gw", &f);
+	shortage(&was, 0);
+	assert_int_equal(r, -1);
+	assert_int_equal(look(), PSTATE_NONE);
+}
+
+static void
+kinds_of_errors(void **state)
+{
+	static const int	 lasting[] = { ENOENT, EACCES, EPERM, ELOOP,
+				    EINVAL, EISDIR, EFBIG, ENXIO };
+	static const int	 others[] = { EIO, EMFILE, ENFILE, ENOMEM,
+				    EINTR, EAGAIN, ESTALE, ETIMEDOUT, ENOSPC,
+				    EBUSY };
+	size_t			 i;
+
+	for (i = 0; i < sizeof(lasting) / sizeof(lasting[0]); i++)
+		assert_int_equal(statefile_islasting(lasting[i]), 1);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(statefile_islasting(others[i]), 0);
 }
 
 static void
@@ -283,6 +357,7 @@ main(void)
 {
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test(parses), cmocka_unit_test(hostile),
+		cmocka_unit_test(passing), cmocka_unit_test(kinds_of_errors),
 		cmocka_unit_test(times),
 		cmocka_unit_test(writes), cmocka_unit_test(rotation)
 	};

@@ -3,7 +3,8 @@
  * instance, so that the data can be taken to another host.  It is written
  * by a roster, all that is behind of one service at a time, a moment after
  * the change and never in a downtime; states on the way to another are not
- * written.  What is there already is not written again.
+ * written.  What is there already is not written again, and what cannot be
+ * read now is not written over: it may say what is not known here yet.
  *
  * Whoever is about to take instances away, a reload or the end of the
  * daemon, has all that is behind written first: it may be a wish, and the
@@ -77,7 +78,7 @@ static int
 is_wish_behind(const struct instance *i)
 {
 	return i->agent != NULL && i->conf != NULL && i->home != NULL &&
-	    !i->echoed.failed && i->echoed.desired !=
+	    !i->echoed.failed && !i->echoed.unread && i->echoed.desired !=
 	    (i->in.desired ? PDESIRED_RUNNING : PDESIRED_STOPPED);
 }
 
@@ -87,7 +88,7 @@ is_behind(const struct instance *i)
 	enum profile_state	 s;
 
 	if (i->agent == NULL || i->conf == NULL || i->home == NULL ||
-	    i->echoed.failed || agent_isheld(i->agent) ||
+	    i->echoed.failed || i->echoed.unread || agent_isheld(i->agent) ||
 	    agent_isopen(i->agent) || (s = word_of(i)) == PSTATE_NONE)
 		return 0;
 	return s != i->echoed.state || is_wish_behind(i);

@@ -175,6 +175,8 @@ struct echoed {
 	enum profile_state	 state;
 	enum profile_desired	 desired;
 	int			 failed;	/* could not be written */
+	int			 unread;	/* cannot be read now: may be
+						 * newer than ours */
 };
 
 /* --- the instance ---------------------------------------------------- */

@@ -4,7 +4,12 @@
  * What was found comes from a process with the user's uid: names are
  * checked, the rest are known words.  Without a pass there is nothing to
  * judge by, so that a service whose files cannot be looked at keeps the
- * instances that it has; its default one needs no look.
+ * instances that it has; its default one needs no look, if what is wanted of
+ * it is on record.
+ *
+ * Nor does a state file that cannot be read now say anything: what is on
+ * record holds, nothing is recorded because of it, and it is read again
+ * later.  Who has neither has no instance until then.
  */
 #include <sys/types.h>
 #include <sys/stat.h>
@@ -306,24 +311,43 @@ known_one(struct pass *p, struct ward *w, struct instance *i)
 		take_instance(l, i);
 }
 
-static void
-seat_one(struct pass *p, struct ward *w, const char *profile,
-    const struct msg_profile_found *f)
+/* Is it known without its profile's file what is wanted of it? */
+static int
+is_recorded(const struct line *l)
 {
+	struct intent	 in;
+	char		 why[UPD_TEXT_SIZE];
+	int		 statefd = service_getenv()->statefd;
+
+	return instance_find(l->name) != NULL || (statefd != -1 &&
+	    intent_read(statefd, l->name, &in, why) == 1 &&
+	    intent_isof(&in, l->service));
+}
+
+/* What the profile's file says (NULL: cannot be told) is known of it. */
+static void
+take_word(struct instance *i, const struct word *word)
+{
+	i->echoed.unread = word == NULL;
+	if (word == NULL)
+		return;
+	i->echoed.state = word->state;
+	i->echoed.desired = word->desired;
+	/* What is on record already reminds nobody of the file. */
+	if (service_getenv()->changed != NULL)
+		service_getenv()->changed(i);
+}
+
+/* One that is there; its file says this, or NULL: it cannot be told. */
+static void
+seat_word(struct pass *p, struct line *l, const struct word *word, int stale)
+{
+	struct ward	*w = l->ward;
 	struct instance	*i;
-	struct word	 word = { PSTATE_NONE, PDESIRED_NONE, 0 };
-	struct line	*l;
 	enum plan_reason reason;
 
-	if (f != NULL) {
-		word.state = (enum profile_state)f->state;
-		word.desired = (enum profile_desired)f->desired;
-		word.stamp = f->stamp;
-	}
-	if ((l = new_line(p, w, profile, word.state)) == NULL)
-		return;
 	if (p->dry) {
-		dry_one(p, l, &word, f != NULL ? (int)f->stale : 0);
+		dry_one(p, l, word, stale);
 		if (l->i != NULL)
 			l->i->seated = 1;
 		return;
@@ -331,7 +355,7 @@ seat_one(struct pass *p, struct ward *w, const char *profile,
 	if (instance_find(l->name) == NULL && is_owned(p, l))
 		reason = REASON_TAKEN;
 	else
-		reason = seat_take(w->agent, w->conf, profile, &word, &i,
+		reason = seat_take(w->agent, w->conf, l->profile, word, &i,
 		    &l->is_new);
 	if (reason != REASON_NONE) {
 		settle(l, reason == REASON_TAKEN ? ACTION_SKIPPED :
@@ -339,16 +363,39 @@ seat_one(struct pass *p, struct ward *w, const char *profile,
 		return;
 	}
 	if (!l->is_new)
-		l->imported = ledger_import(i, &word);
-	if (f != NULL) {
-		i->echoed.state = word.state;
-		i->echoed.desired = word.desired;
-		/* What is on record already reminds nobody of the file. */
-		if (service_getenv()->changed != NULL)
-			service_getenv()->changed(i);
-	}
+		l->imported = ledger_import(i, word);
+	take_word(i, word);
 	l->l.change = l->is_new || l->imported;
 	take_instance(l, i);
+}
+
+static void
+seat_one(struct pass *p, struct ward *w, const struct msg_profile_found *f)
+{
+	struct word	 word;
+	struct line	*l;
+
+	word.state = (enum profile_state)f->state;
+	word.desired = (enum profile_desired)f->desired;
+	word.stamp = f->stamp;
+	if ((l = new_line(p, w, f->name, word.state)) != NULL)
+		seat_word(p, l, &word, (int)f->stale);
+}
+
+/* The same of one whose file cannot be read now. */
+static void
+seat_unread(struct pass *p, struct ward *w, const char *profile,
+    enum plan_reason reason)
+{
+	struct line	*l;
+
+	w->lost = 1;
+	if ((l = new_line(p, w, profile, PSTATE_UNREADABLE)) == NULL)
+		return;
+	if (is_recorded(l))
+		seat_word(p, l, NULL, 0);
+	else
+		settle(l, ACTION_FAILED, reason);
 }
 
 static void
@@ -362,6 +409,43 @@ skip_one(struct pass *p, struct ward *w, const struct msg_profile_found *f)
 	strlcpy(l->odd, f->name, sizeof(l->odd));
 	l->l.odd = l->odd;
 	settle(l, ACTION_SKIPPED, plan_skip((enum profile_skip)f->skip));
+}
+
+/* In one line: they may be thousands. */
+static void
+tell_unread(const struct ward *w, const struct msg_profile_found *first,
+    size_t n)
+{
+	char	 more[40] = "";
+
+	if (n > 1)
+		snprintf(more, sizeof(more), " (and of %zu more)", n - 1);
+	log_warnx("read the state file of profile %s of %s%s: %s; what is on "
+	    "record holds, and without that it is not started until the file "
+	    "can be read, which is tried again", first->name, w->conf->name,
+	    more, strerror(first->error));
+}
+
+static void
+seat_found(struct pass *p, struct ward *w)
+{
+	const struct msg_profile_found	*f, *unread = NULL;
+	size_t				 k, n, bad = 0;
+
+	f = roster_found(w->roster, &n);
+	for (k = 0; k < n; k++) {
+		if (f[k].skip != SKIP_NONE)
+			skip_one(p, w, &f[k]);
+		else if (f[k].error == 0)
+			seat_one(p, w, &f[k]);
+		else {
+			seat_unread(p, w, f[k].name, REASON_WORD);
+			if (bad++ == 0)
+				unread = &f[k];
+		}
+	}
+	if (unread != NULL)
+		tell_unread(w, unread, bad);
 }
 
 static void
@@ -423,9 +507,7 @@ void
 judge_seat(struct pass *p, struct ward *w)
 {
 	const struct msg_profile_scanned *end;
-	const struct msg_profile_found	 *f;
 	struct instance			 *i;
-	size_t				  k, n;
 
 	TAILQ_FOREACH(i, &w->agent->instances, entry)
 		i->seated = 0;
@@ -435,21 +517,17 @@ judge_seat(struct pass *p, struct ward *w)
 	}
 	if (w->roster == NULL) {
 		trouble(p, w, REASON_CHILD);
-		seat_one(p, w, PROFILE_DEFAULT, NULL);
+		seat_unread(p, w, PROFILE_DEFAULT, REASON_CHILD);
 		unseen(p, w, 0, 0);
 		return;
 	}
-	f = roster_found(w->roster, &n);
 	end = roster_scanned(w->roster);
-	for (k = 0; k < n; k++)
-		if (f[k].skip == SKIP_NONE)
-			seat_one(p, w, f[k].name, &f[k]);
-		else
-			skip_one(p, w, &f[k]);
+	seat_found(p, w);
 	if (end->dir_errno != 0 && end->dir_errno != ENOENT) {
 		trouble(p, w, REASON_DIR);
 		/* What is not forbidden may pass by itself. */
-		w->lost = end->dir_errno != EACCES;
+		if (end->dir_errno != EACCES)
+			w->lost = 1;
 	}
 	if (end->many)
 		trouble(p, w, REASON_MANY);

@@ -91,19 +91,31 @@ find(const char *service, int make)
 	return l;
 }
 
+/* Whether anything changes or not. */
+static void
+again(struct lookout *l)
+{
+	later(l, l->retry);
+	if ((l->retry *= 2) > RETRY_MAX)
+		l->retry = RETRY_MAX;
+}
+
 void
-lookout_set(const char *service, struct farwait *w, int is_changed)
+lookout_set(const char *service, struct farwait *w, int is_changed, int lost)
 {
 	struct lookout	*l;
 	uint64_t	 now = time_mono_ms();
 
-	if ((l = find(service, w->fd != -1)) == NULL) {
+	if ((l = find(service, lost || w->fd != -1)) == NULL) {
 		farwait_close(w);
 		return;
 	}
 	close_wait(l);
 	evtimer_del(&l->timer);
-	l->retry = RETRY_MIN;
+	if (lost)
+		again(l);
+	else
+		l->retry = RETRY_MIN;
 	if (is_changed || now - l->last > QUIET_MS)
 		l->delay = DELAY_MIN;
 	else if (l->noise && (l->delay *= 2) > DELAY_MAX)
@@ -132,9 +144,7 @@ lookout_retry(const char *service)
 	if ((l = find(service, 1)) == NULL)
 		return;
 	close_wait(l);
-	later(l, l->retry);
-	if ((l->retry *= 2) > RETRY_MAX)
-		l->retry = RETRY_MAX;
+	again(l);
 }
 
 /* 1 the service is configured, and has files to look at. */

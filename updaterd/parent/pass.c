@@ -132,10 +132,11 @@ let_go(struct pass *p)
 
 	TAILQ_FOREACH(w, &p->wards, entry) {
 		if (w->conf->home != NULL && !p->dry && !p->once) {
-			if (w->roster != NULL && !w->lost)
+			if (w->roster != NULL)
 				lookout_set(w->conf->name,
-				    roster_watch(w->roster), w->changes);
-			if (w->lost)
+				    roster_watch(w->roster), w->changes,
+				    w->lost);
+			else if (w->lost)
 				lookout_retry(w->conf->name);
 		}
 		w->conf = NULL;		/* a reload may come */

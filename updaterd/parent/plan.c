@@ -57,6 +57,7 @@ static const char *const reason_texts[] = {
 	[REASON_NOSTART]	= "cannot be started, see the log",
 	[REASON_NOENROL]	= "cannot be registered, see the log",
 	[REASON_CHILD]		= "its files cannot be looked at, see the log",
+	[REASON_WORD]		= "its state file cannot be read now",
 	[REASON_DIR]		= "profiles directory cannot be read",
 	[REASON_MANY]		= "too many profiles",
 	[REASON_MEMORY]		= "out of memory",

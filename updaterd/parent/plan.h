@@ -72,6 +72,7 @@ enum plan_reason {
 	REASON_NOSTART,
 	REASON_NOENROL,
 	REASON_CHILD,		/* its files could not be looked at */
+	REASON_WORD,		/* its state file could not be read now */
 	REASON_DIR,		/* the profiles' directory not */
 	REASON_MANY,
 	REASON_MEMORY,

@@ -119,8 +119,9 @@ void	 judge_orphans(struct pass *);
 /* --- lookout.c: waiting for changes ---------------------------------- */
 
 /* From now on this is waited for (taken over) on behalf of the service;
- * changed says whether the pass found anything new. */
-void	 lookout_set(const char *, struct farwait *, int);
+ * changed says whether the pass found anything new, the last one that it did
+ * not see all: another follows, even without a change. */
+void	 lookout_set(const char *, struct farwait *, int, int);
 /* Nothing can be waited for now: try again later. */
 void	 lookout_retry(const char *);
 /* Forget services that are not configured with a home any more. */

@@ -127,7 +127,9 @@ found_isvalid(const struct roster *r, const struct msg_profile_found *m)
 	if (!PROTO_STR(m->name) || m->name[0] == '\0' ||
 	    strchr(m->name, '/') != NULL || m->skip >= SKIP__MAX ||
 	    m->state >= PSTATE__MAX || m->desired >= PDESIRED__MAX ||
-	    m->stale > PROFILE_RUNTIME_MAX || m->stamp < 0 || !is_next(r, m))
+	    m->stale > PROFILE_RUNTIME_MAX || m->stamp < 0 ||
+	    m->error < 0 || (m->error != 0 && m->skip != SKIP_NONE) ||
+	    !is_next(r, m))
 		return 0;
 	if (m->skip != SKIP_NONE)
 		return 1;

@@ -16,6 +16,7 @@ struct lodge {
 	int		 nruntime;
 	struct imsgbuf	 ibuf;
 	int		 homefd;	/* -1: is not there */
+	int		 home_errno;	/* why not */
 	int		 dirfd;		/* of the profiles, likewise */
 	int		 dir_errno;	/* why not */
 	int		 abovefd;	/* the directory it will be in, or -1 */

@@ -227,8 +227,11 @@ open_all(void *arg)
 	struct lodge	*l = arg;
 
 	if (l->start.home[0] != '\0' &&
-	    (l->homefd = open_dir(l->start.home)) == -1 && errno != ENOENT)
-		lodge_error(l, "open", l->start.home);
+	    (l->homefd = open_dir(l->start.home)) == -1) {
+		l->home_errno = errno;
+		if (errno != ENOENT)
+			lodge_error(l, "open", l->start.home);
+	}
 	open_profiles(l);
 	open_log(l);
 }
@@ -265,6 +268,17 @@ enter_sandbox(struct lodge *l, const struct proc_args *args)
 	orders_send(&l->ibuf, IMSG_READY, &ready, sizeof(ready));
 }
 
+/* A file is not broken because there is no memory to read it. */
+static void *
+must_alloc(size_t size)
+{
+	void	*p;
+
+	if ((p = malloc(size)) == NULL)
+		fatalx("no memory");
+	return p;
+}
+
 static int
 is_fit(const struct msg_profile_start *s)
 {
@@ -285,6 +299,7 @@ profile_main(const struct proc_args *args)
 	umask(022);
 	/* Else it opens /dev/urandom, at the first object. */
 	json_object_seed(0);
+	json_set_alloc_funcs(must_alloc, free);
 	orders_open(&l.ibuf);
 	while (state != WORKING)
 		orders_recv(&l.ibuf, rules, sizeof(rules) / sizeof(rules[0]),

@@ -8,7 +8,9 @@
  * and whatever else the service keeps there, which stays as it is.  A byte
  * order mark is passed over.  Anything that is no such object, no regular
  * file or too long is not believed: it counts as unreadable, and a service
- * whose file is broken is not started because of it.
+ * whose file is broken is not started because of it.  An error that may
+ * pass (EIO, EMFILE) says nothing of the file: nothing is concluded from
+ * it, and nothing written over what is there.
  *
  * The kind of timestamp that is there stays: programs that read a number
  * get a number.
@@ -174,7 +176,39 @@ statefile_parse(const char *data, size_t len, const char *service,
 	json_decref(o);
 }
 
-void
+int
+statefile_islasting(int e)
+{
+	switch (e) {
+	case ENOENT:
+	case ENOTDIR:
+	case EISDIR:
+	case EINVAL:		/* a directory, a FIFO: see file_read() */
+	case ELOOP:		/* a symlink */
+	case EFBIG:
+	case EOVERFLOW:
+	case EACCES:
+	case EPERM:
+	case ENXIO:		/* a socket, a device that is none */
+	case ENODEV:
+	case EOPNOTSUPP:
+	case ENAMETOOLONG:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* No word of what it says. */
+static void
+blank(struct msg_profile_found *f, enum profile_state state)
+{
+	f->state = state;
+	f->desired = PDESIRED_NONE;
+	f->stamp = 0;
+}
+
+int
 statefile_read(int dirfd, const char *service, struct msg_profile_found *f)
 {
 	struct stat	 st;
@@ -182,14 +216,12 @@ statefile_read(int dirfd, const char *service, struct msg_profile_found *f)
 	size_t		 len;
 	int64_t		 now, us;
 
-	f->state = PSTATE_NONE;
-	f->desired = PDESIRED_NONE;
-	f->stamp = 0;
+	blank(f, PSTATE_NONE);
 	snprintf(name, sizeof(name), "%s" SUFFIX, service);
 	if ((data = file_read(dirfd, name, STATEFILE_MAX, &len)) == NULL) {
 		if (errno != ENOENT)
 			f->state = PSTATE_UNREADABLE;
-		return;
+		return statefile_islasting(errno) ? 0 : -1;
 	}
 	statefile_parse(data, len, service, f);
 	free(data);
@@ -200,12 +232,19 @@ statefile_read(int dirfd, const char *service, struct msg_profile_found *f)
 	 */
 	now = time_real_us();
 	if (f->stamp != 0 && f->stamp <= now)
-		return;
+		return 0;
 	f->stamp = 0;
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (us = (int64_t)st.st_mtim.tv_sec * US +
-	    st.st_mtim.tv_nsec / 1000) <= now && us > 0)
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+		if (statefile_islasting(errno))
+			return 0;
+		/* Without its time it would be older than any command. */
+		blank(f, PSTATE_UNREADABLE);
+		return -1;
+	}
+	us = (int64_t)st.st_mtim.tv_sec * US + st.st_mtim.tv_nsec / 1000;
+	if (us > 0 && us <= now)
 		f->stamp = us;
+	return 0;
 }
 
 /* --- writing --------------------------------------------------------- */
@@ -285,11 +324,19 @@ statefile_write(int dirfd, const char *service,
 
 	snprintf(name, sizeof(name), "%s" SUFFIX, service);
 	data = file_read(dirfd, name, STATEFILE_MAX, &len);
-	if (data == NULL && errno != ENOENT && keep_bad(dirfd, name) == -1)
+	if (data == NULL && errno != ENOENT &&
+	    (!statefile_islasting(errno) || keep_bad(dirfd, name) == -1))
 		return -1;
 	if (data != NULL && fstatat(dirfd, name, &st,
 	    AT_SYMLINK_NOFOLLOW) == 0)
 		mode = st.st_mode & (S_IRWXU | S_IRWXG | S_IRWXO);
+	else if (data != NULL && errno != ENOENT) {
+		/* It may be nobody else's to read. */
+		r = errno;
+		free(data);
+		errno = r;
+		return -1;
+	}
 	text = statefile_merge(data, len, service, s, &outlen);
 	if (text == NULL && data != NULL && errno == EINVAL) {
 		if (keep_bad(dirfd, name) == 0)

@@ -5,6 +5,7 @@
  * reported as skipped, and why; a subdirectory without the marker is no
  * profile and not worth a word.  What could not be looked at for another
  * reason has not gone: then the whole directory counts as not looked at.
+ * One whose state file alone cannot be read now is there, and said to be so.
  *
  * The watch on a directory is made before it is read: what comes in
  * between is seen by one of both.  Of a profile only the marker is
@@ -147,7 +148,8 @@ static void
 send_found(struct lodge *l, struct msg_profile_found *f, int fd)
 {
 	if (fd != -1 && f->skip == SKIP_NONE) {
-		statefile_read(fd, l->start.service, f);
+		if (statefile_read(fd, l->start.service, f) == -1)
+			f->error = errno;
 		f->stale = count_stale(l, fd);
 	}
 	orders_send(&l->ibuf, IMSG_PROFILE_FOUND, f, sizeof(*f));
@@ -303,6 +305,8 @@ visit_all(struct lodge *l)
 	if (l->start.home[0] != '\0') {
 		memset(&f, 0, sizeof(f));
 		strlcpy(f.name, PROFILE_DEFAULT, sizeof(f.name));
+		if (l->homefd == -1 && !statefile_islasting(l->home_errno))
+			f.error = l->home_errno;
 		send_found(l, &f, l->homefd);
 	}
 	visit_dir(l, &end);
