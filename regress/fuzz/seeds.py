@@ -413,9 +413,9 @@ def senders():
 
 
 def rosters():
-    def found(name, skip=0, state=5, desired=2, stale=1, stamp=7):
-        return struct.pack("=IIIIq", skip, state, desired, stale, stamp) + \
-            name + b"\0"
+    def found(name, skip=0, state=5, desired=2, stale=1, stamp=7, error=0):
+        return struct.pack("=IIIIqiI", skip, state, desired, stale, stamp,
+                           error, 0) + name + b"\0"
 
     fit, fd = 2, 1
     scan = record("PROFILE_FOUND", fit, found(b"default")) + \
@@ -438,6 +438,9 @@ def rosters():
         b"\0" + record("PROFILE_FOUND", fit, found(b"a", 0, 99)),
         b"\0" + record("PROFILE_FOUND", fit, found(b"a", 0, 5, 2, 999)),
         b"\0" + record("PROFILE_FOUND", fit, found(b"a", 0, 5, 2, 1, -1)),
+        b"\0" + record("PROFILE_FOUND", fit, found(b"a", error=5)) +
+        record("PROFILE_FOUND", fit, found(b"b", 4, error=5)),
+        b"\0" + record("PROFILE_FOUND", fit, found(b"a", error=-5)),
         b"\0" + record("PROFILE_FOUND", fit, b"a" * 6000),
         b"\0" + record("PROFILE_WATCH", fit),
         b"\0" + record("PROFILE_WATCH", fit | fd) * 70,
