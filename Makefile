@@ -328,10 +328,12 @@ updatermaster/updatermaster: ${UPDATERMASTER}
 	@echo "ld $@"
 	@${CC} -o $@ ${UPDATERMASTER} ${ALL_LDFLAGS} ${OS_MASTERLIBS}
 
-regress/fault/tracer: regress/fault/calls.h regress/fault/tracer.c ${FLAGS}
+TRACER_C=		regress/fault/spoil.c regress/fault/tracer.c
+
+regress/fault/tracer: regress/fault/calls.h regress/fault/spoil.h ${TRACER_C} \
+	${FLAGS}
 	@echo "cc $@"
-	@${CC} -o $@ ${ALL_CFLAGS} regress/fault/tracer.c ${ALL_LDFLAGS} \
-	    ${OS_LIBS}
+	@${CC} -o $@ ${ALL_CFLAGS} ${TRACER_C} ${ALL_LDFLAGS} ${OS_LIBS}
 
 regress/fault/clockstep: ${UPDATERD} regress/fault/clockstep.c
 	@echo "cc $@"

@@ -7,33 +7,9 @@
 
 #include <sys/syscall.h>
 
-#define CREATES		2	/* counts where O_CREAT is given */
+#include "spoil.h"
 
-/*
- * How to make a call fail by itself, so that nothing of it happens.  Where
- * it has paths the first of them becomes NULL as well: a descriptor does not
- * matter to an absolute one.  Some cannot be made to, or are filtered by all
- * of their arguments: theirs is only said to have failed.
- */
-enum spoil {
-	BAD_FD,				/* argument 0 is a descriptor: -1 */
-	BAD_POINTER,			/* argument 0 is an address: 0 */
-	BAD_LENGTH,			/* argument 1 is a length: 0 */
-	BAD_FLAGS,			/* argument 0: nonsense */
-	BAD_CLONE,			/* CLONE_SIGHAND without CLONE_VM */
-	BAD_COUNT,			/* argument 1 is a count: too large */
-	BAD_ZERO,			/* brk(0): nothing moves */
-	UNCHANGED,			/* ids are -1: nothing changes */
-	AFTERWARDS			/* done, and said to have failed */
-};
-
-static const struct call {
-	const char	*name;
-	long		 nr;
-	enum spoil	 spoil;
-	int		 paths;		/* bit per argument that is a path */
-	int		 changes;	/* counts by default: 1, CREATES */
-} calls[] = {
+static const struct call calls[] = {
 	{ "openat", SYS_openat, BAD_FD, 0x2, CREATES },
 	{ "openat2", SYS_openat2, BAD_FD, 0x2, 0 },
 	{ "write", SYS_write, BAD_FD, 0, 1 },
