@@ -49,6 +49,7 @@
 #define MAX_TRACEES	64
 #define CLASS_SIZE	16
 #define PATHS_SIZE	1200
+#define PAGE		4096		/* bytes; a larger one does as well */
 
 struct tracee {
 	pid_t		 pid;
@@ -105,15 +106,18 @@ add(pid_t pid, const char *class)
 static void
 peek(pid_t pid, uint64_t addr, char *buf, size_t size)
 {
-	struct iovec	 l, r;
+	struct iovec	 l, r[2];
 	ssize_t		 n;
 
 	l.iov_base = buf;
-	r.iov_base = (void *)(uintptr_t)addr;
-	/* Not over the end of its page: that would read nothing. */
-	l.iov_len = r.iov_len = 4096 - addr % 4096 < size - 1 ?
-	    4096 - addr % 4096 : size - 1;
-	n = process_vm_readv(pid, &l, 1, &r, 1, 0);
+	l.iov_len = size - 1;
+	r[0].iov_base = (void *)(uintptr_t)addr;
+	r[0].iov_len = PAGE - addr % PAGE < size - 1 ?
+	    PAGE - addr % PAGE : size - 1;
+	/* Apart: where the next page is none this one is read all the same. */
+	r[1].iov_base = (char *)r[0].iov_base + r[0].iov_len;
+	r[1].iov_len = size - 1 - r[0].iov_len;
+	n = process_vm_readv(pid, &l, 1, r, 2, 0);
 	buf[n > 0 ? n : 0] = '\0';
 }
 
