@@ -57,7 +57,8 @@ MAIN=		updaterd/check.o updaterd/config.o updaterd/keyfile.o \
 		updaterd/syntax.o updaterd/unitname.o updaterd/updaterd.o \
 		updaterd/value.o
 
-PARENT=		updaterd/parent/audit.o updaterd/parent/backend.o \
+PARENT=		updaterd/parent/asked.o updaterd/parent/audit.o \
+		updaterd/parent/backend.o \
 		updaterd/parent/children.o \
 		updaterd/parent/command.o \
 		updaterd/parent/contain.o updaterd/parent/control.o \

@@ -27,14 +27,11 @@
 #include "instance.h"
 #include "launch.h"
 #include "log.h"
-#include "patience.h"
 #include "quiet.h"
 #include "remains.h"
 #include "timer.h"
 #include "util.h"
 
-#define LATE_MS		PATIENCE(12000)	/* from a start to a process; s6
-					 * takes 10 s to try exec again */
 #define LOOK_MS		2000	/* out of sight: look again */
 #define BEHIND_MS	50	/* for a supervisor to see an end, too */
 #define BEHIND_MAX	20	/* times; then it is stuck */
@@ -42,15 +39,13 @@
 
 /* --- what is left of it ------------------------------------------------- */
 
-static void	 ask(struct instance *);
-
 /* Nothing of it is left any more. */
 static void
 cleared(struct instance *i)
 {
 	if (i->state == SERVICE_STARTING) {
 		if (i->observed->asked == ASKED_HERE)
-			ask(i);
+			observe_ask(i);
 	} else if (!i->in.running)
 		service_gone(i);
 }
@@ -84,129 +79,6 @@ end_rest(struct instance *i, const struct sighting *s)
 		remains_end(i, i->stop_signal, now + i->stop_ms, cleared);
 	else
 		remains_end(i, SIGKILL, now, cleared);
-}
-
-/* --- a start of ours --------------------------------------------------- */
-
-static uint32_t
-late_ms(const struct instance *i)
-{
-	return i->backend->start_ms != 0 ? i->backend->start_ms : LATE_MS;
-}
-
-static void
-late(int fd, short what, void *arg)
-{
-	struct instance	*i = arg;
-	char		 text[UPD_TEXT_SIZE];
-
-	observe_answered(i);
-	if (i->observed->awaits) {
-		service_awaits(i, note_text(&i->why));
-		return;
-	}
-	if (i->observed->last.text[0] != '\0')
-		strlcpy(text, i->observed->last.text, sizeof(text));
-	else
-		snprintf(text, sizeof(text), "%s has not started it within "
-		    "%u s of being told to", i->backend->name,
-		    late_ms(i) / 1000);
-	service_exited(i, -1, text);
-}
-
-static void
-ask(struct instance *i)
-{
-	char	 text[UPD_TEXT_SIZE] = "";
-
-	/* As long as that takes: observe_moved() follows. */
-	if (backend_ismoving(i)) {
-		i->observed->asked = ASKED_HERE;
-		evtimer_del(&i->observed->late_ev);
-		note_const(&i->why, "ends under its last supervisor");
-		return;
-	}
-	i->observed->asked = ASKED_THERE;
-	i->observed->awaits = 0;
-	switch (i->backend->start(i, text)) {
-	case 0:
-		return;
-	case 1:
-		i->observed->awaits = 1;
-		/* At boot it comes in a moment; that we were there first says
-		 * nothing of a release. */
-		if (i->verdict == VERDICT_OPEN && !i->observed->met) {
-			note_set(&i->why, text);
-			return;
-		}
-		observe_answered(i);
-		service_awaits(i, text);
-		return;
-	default:
-		observe_answered(i);
-		service_exited(i, -1, text);
-	}
-}
-
-void
-observe_asked(struct instance *i)
-{
-	struct observed	*o = i->observed;
-
-	o->asked = ASKED_HERE;
-	timer_in(&o->late_ev, late_ms(i));
-	if (o->any && o->settling == SETTLE_NO)
-		ask(i);
-	else if (!o->any)
-		i->backend->look(i);
-}
-
-void
-observe_moved(struct instance *i)
-{
-	if (i->observed->asked == ASKED_HERE)
-		observe_asked(i);
-}
-
-void
-observe_answered(struct instance *i)
-{
-	if (i->observed == NULL)
-		return;
-	i->observed->asked = ASKED_NO;
-	evtimer_del(&i->observed->late_ev);
-}
-
-/* --- a supervisor that is to come -------------------------------------- */
-
-int
-observe_awaits(const struct instance *i)
-{
-	return i->observed != NULL && i->observed->awaits;
-}
-
-int
-observe_unawait(struct instance *i)
-{
-	if (!observe_awaits(i))
-		return 0;
-	i->observed->awaits = 0;
-	return 1;
-}
-
-void
-observe_arrived(struct instance *i)
-{
-	char	 text[UPD_TEXT_SIZE];
-
-	if (!observe_unawait(i))
-		return;
-	if (i->state == SERVICE_STARTING)
-		ask(i);
-	else if (i->state == SERVICE_DOWN && i->agent != NULL &&
-	    i->in.desired && !agent_isheld(i->agent) &&
-	    service_start(i, "its supervisor has come", text) == -1)
-		note_set(&i->why, text);
 }
 
 /* --- a stop of somebody else's ----------------------------------------- */
@@ -247,7 +119,7 @@ settle(struct instance *i, const struct sighting *s)
 		if (i->state == SERVICE_STARTING)	/* it waited for this */
 			service_halted(i, -1);
 	} else if (o->asked == ASKED_HERE && !s->up)
-		ask(i);
+		observe_ask(i);
 }
 
 /* --- what is seen ------------------------------------------------------ */
@@ -391,7 +263,7 @@ still_down(struct instance *i, const struct sighting *s, int first)
 		if (was_halted(i, s))
 			halt(i, s);
 		else if (i->observed->asked == ASKED_HERE)
-			ask(i);
+			observe_ask(i);
 		break;
 	case SERVICE_STOPPING:
 		if (s->wanted != WANTED_UP)
@@ -430,7 +302,7 @@ out_of_sight(struct instance *i, const struct sighting *s)
 	if (o->settling != SETTLE_NO)
 		settle(i, s);
 	else if (o->asked == ASKED_HERE)
-		ask(i);
+		observe_ask(i);
 	else if (o->asked == ASKED_THERE && !o->awaits) {
 		observe_answered(i);
 		service_exited(i, -1, s->text[0] != '\0' ? s->text :
@@ -562,7 +434,7 @@ observe_init(struct instance *i)
 		return 0;
 	if ((o = calloc(1, sizeof(*o))) == NULL)
 		return -1;
-	evtimer_set(&o->late_ev, late, i);
+	evtimer_set(&o->late_ev, observe_late, i);
 	evtimer_set(&o->look_ev, look_timer, i);
 	evtimer_set(&o->settle_ev, settle_timer, i);
 	i->observed = o;

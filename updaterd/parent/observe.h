@@ -112,6 +112,9 @@ void		 observe_end(struct instance *);
 void		 observe_renewed(struct instance *);
 /* The last that was seen, or NULL: nothing yet. */
 const struct sighting *observe_last(const struct instance *);
+
+/* --- asked.c: a start of ours ------------------------------------------ */
+
 /* For service.c: start it, once it is known what became of it before. */
 void		 observe_asked(struct instance *);
 /* What another supervisor had of it has ended: it may be started here. */
@@ -124,5 +127,8 @@ int		 observe_awaits(const struct instance *);
 int		 observe_unawait(struct instance *);
 /* For the backends: it has come. */
 void		 observe_arrived(struct instance *);
+/* For observe.c: pass it on now; and its late_ev. */
+void		 observe_ask(struct instance *);
+void		 observe_late(int, short, void *);
 
 #endif
