@@ -117,6 +117,7 @@ PARENT=		updaterd/parent/asked.o updaterd/parent/audit.o \
 		updaterd/parent/store.o updaterd/parent/stray.o \
 		updaterd/parent/svstat.o \
 		updaterd/parent/systemctl.o updaterd/parent/systemd.o \
+		updaterd/parent/tally.o \
 		updaterd/parent/task.o updaterd/parent/tree.o \
 		updaterd/parent/trial.o updaterd/parent/trialclock.o \
 		updaterd/parent/trust.o \

@@ -1,10 +1,9 @@
 /*
- * Metrics: what the parent counts, and the whole of it as Prometheus's text.
+ * Metrics: all there is to tell, as Prometheus's text.
  *
- * Most of it is read off at the moment somebody asks; kept here is only
- * what would be gone otherwise: results, and how long phases took.  All
- * counters begin at 0 with the daemon, but for those of services, which
- * are in their state files.
+ * Most of it is read off at the moment somebody asks; what would be gone
+ * otherwise is counted by tally.c.  All counters begin at 0 with the
+ * daemon, but for those of services, which are in their state files.
  *
  * Names are an interface: dashboards and alerts are built on them.  Labels
  * come from the configuration and from releases, of which there are few;
@@ -29,132 +28,6 @@
 #include "version.h"
 
 #define SECOND_US	1000000
-
-/* --- what is kept ----------------------------------------------------- */
-
-/* Shown before they happen, so that rates can be taken from the start. */
-static const struct {
-	const char	*event;
-	const char	*result;
-} known[] = {
-	{ "update", "updated" },
-	{ "update", "unchanged" },
-	{ "update", "dry_run" },
-	{ "update", "rolled_back" },
-	{ "update", "failed" },
-	{ "rollback", "rolled_back" },
-	{ "rollback", "undone" },
-	{ "rollback", "failed" },
-	{ "trial", "rolled_back" },
-	{ "trial", "failed" },
-	{ "recover", "updated" },
-	{ "recover", "rolled_back" },
-	{ "recover", "failed" }
-};
-#define NKNOWN	(sizeof(known) / sizeof(known[0]))
-
-enum phase {
-	PHASE_RECEIVE,
-	PHASE_SEAL,
-	PHASE_INSTALL,
-	PHASE_STOP,
-	PHASE_START,
-	PHASE_DOWNTIME,
-	PHASE_TOTAL,
-	PHASE__MAX
-};
-static const char *const phase_names[PHASE__MAX] = {
-	"receive", "seal", "install", "stop", "start", "downtime", "total"
-};
-
-/* Upper bounds: from a small release on a fast disk to a large one through
- * a thin line.  Milliseconds, and as they are written. */
-static const struct {
-	uint64_t	 ms;
-	const char	*le;
-} bounds[] = {
-	{ 10, "0.01" }, { 50, "0.05" }, { 100, "0.1" }, { 250, "0.25" },
-	{ 500, "0.5" }, { 1000, "1" }, { 2500, "2.5" }, { 5000, "5" },
-	{ 10000, "10" }, { 30000, "30" }, { 60000, "60" }, { 300000, "300" },
-	{ 1800000, "1800" }
-};
-#define NBOUNDS	(sizeof(bounds) / sizeof(bounds[0]))
-
-static struct {
-	uint64_t	 count;
-	uint64_t	 sum;			/* ms */
-	uint64_t	 within[NBOUNDS];	/* of that bound or less */
-} phases[PHASE__MAX];
-static uint64_t		 archive_bytes;
-
-static void
-tally(struct agent *a, const char *event, const char *result, uint64_t more)
-{
-	struct tallies	*t = &a->tallies;
-	uint32_t	 i;
-
-	for (i = 0; i < t->n; i++)
-		if (strcmp(t->row[i].event, event) == 0 &&
-		    strcmp(t->row[i].result, result) == 0)
-			break;
-	if (i == TALLY_MAX)
-		return;
-	if (i == t->n) {
-		strlcpy(t->row[i].event, event, sizeof(t->row[i].event));
-		strlcpy(t->row[i].result, result, sizeof(t->row[i].result));
-		t->n++;
-	}
-	t->row[i].count += more;
-}
-
-/* So that the order is the same from the start. */
-static void
-seed(struct agent *a)
-{
-	size_t	 i;
-
-	if (a->tallies.n > 0)
-		return;
-	for (i = 0; i < NKNOWN; i++)
-		tally(a, known[i].event, known[i].result, 0);
-}
-
-void
-metrics_count(struct agent *a, const char *event, const char *result)
-{
-	seed(a);
-	tally(a, event, result, 1);
-}
-
-static void
-phase_add(enum phase p, uint64_t begin, uint64_t end)
-{
-	uint64_t	 ms;
-	size_t		 i;
-
-	if (begin == 0 || end == 0 || end < begin)
-		return;
-	ms = end - begin;
-	phases[p].count++;
-	phases[p].sum += ms;
-	for (i = 0; i < NBOUNDS; i++)
-		phases[p].within[i] += ms <= bounds[i].ms;
-}
-
-void
-metrics_phases(const struct update *u)
-{
-	if (u->kind == UPDATE_PUSH) {
-		archive_bytes += u->bytes;
-		phase_add(PHASE_RECEIVE, u->t_open, u->t_received);
-		phase_add(PHASE_SEAL, u->t_received, u->t_sealed);
-		phase_add(PHASE_INSTALL, u->t_sealed, u->t_installed);
-	}
-	phase_add(PHASE_STOP, u->t_stop, u->t_stopped);
-	phase_add(PHASE_START, u->t_stopped, u->t_healthy);
-	phase_add(PHASE_DOWNTIME, u->t_stop, u->t_healthy);
-	phase_add(PHASE_TOTAL, u->t_open, time_mono_ms());
-}
 
 /* --- the daemon ------------------------------------------------------- */
 
@@ -265,48 +138,6 @@ put_net(struct prom *p)
 }
 
 /* --- updates ---------------------------------------------------------- */
-
-static void
-put_results(struct prom *p)
-{
-	struct agent	*a;
-	uint32_t	 i;
-
-	prom_family(p, "updaterd_updates_total", "counter",
-	    "Updates, rollbacks that were asked for and recoveries after a "
-	    "crash, by result.");
-	TAILQ_FOREACH(a, &env->agents, entry) {
-		seed(a);
-		for (i = 0; i < a->tallies.n; i++)
-			prom_put(p, a->tallies.row[i].count,
-			    "agent", a->conf->name,
-			    "event", a->tallies.row[i].event,
-			    "result", a->tallies.row[i].result, NULL);
-	}
-	put_counter(p, "updaterd_archive_bytes_total",
-	    "Bytes of archives that were received whole.", archive_bytes);
-}
-
-static void
-put_phases(struct prom *p)
-{
-	size_t	 i, n;
-
-	prom_family(p, "updaterd_update_phase_seconds", "histogram",
-	    "How long phases of updates took; downtime is from stop to "
-	    "healthy.");
-	for (n = 0; n < PHASE__MAX; n++) {
-		for (i = 0; i < NBOUNDS; i++)
-			prom_part(p, "_bucket", phases[n].within[i], "phase",
-			    phase_names[n], "le", bounds[i].le, NULL);
-		prom_part(p, "_bucket", phases[n].count, "phase",
-		    phase_names[n], "le", "+Inf", NULL);
-		prom_part(p, "_sum", phases[n].sum, "phase", phase_names[n],
-		    NULL);
-		prom_part(p, "_count", phases[n].count, "phase",
-		    phase_names[n], NULL);
-	}
-}
 
 /* When the newest release of that state was installed; 0: none. */
 static int64_t
@@ -564,8 +395,7 @@ metrics_text(struct buf *b)
 	put_processes(&p);
 	put_certificates(&p);
 	put_net(&p);
-	put_results(&p);
-	put_phases(&p);
+	tally_put(&p);
 	put_update(&p);
 	put_releases(&p);
 	put_space(&p);

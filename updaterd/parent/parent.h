@@ -11,9 +11,9 @@
 
 #include "../config.h"
 #include "../proc.h"
-#include "metrics.h"
 #include "release.h"
 #include "service.h"
+#include "tally.h"
 
 TAILQ_HEAD(instances, instance);
 TAILQ_HEAD(callers, caller);
@@ -31,7 +31,7 @@ struct agent {
 	char			 text[UPD_TEXT_SIZE];	/* why store is NULL */
 	char			 last_error[UPD_TEXT_SIZE];
 	int64_t			 last_error_at;	/* wall microseconds */
-	struct tallies		 tallies;	/* metrics.c's */
+	struct tallies		 tallies;	/* tally.c's */
 };
 TAILQ_HEAD(agents, agent);
 

@@ -66,7 +66,7 @@ unchanged_json(struct update *u)
 {
 	struct store	*s = u->agent->store;
 
-	metrics_count(u->agent, "update", "unchanged");
+	tally_count(u->agent, "update", "unchanged");
 	return json_pack("{s:s, s:b, s:o, s:s}", "status", "updated",
 	    "unchanged", 1, "release", release_json(s, store_current(s)),
 	    "probe", agent_body(u->agent));

@@ -260,7 +260,7 @@ update_history(struct update *u, const char *result, int status)
 	    "phase", u->text[0] ? u->phase : NULL,
 	    "damage", has_damage(u) ? u->damage : NULL,
 	    "ms", (json_int_t)(time_mono_ms() - u->t_open));
-	metrics_count(u->agent, event, result);
+	tally_count(u->agent, event, result);
 	if (o == NULL || history_append(u->agent->store, o) == -1)
 		log_warnx("write history of %s", u->agent->conf->name);
 }
@@ -310,7 +310,7 @@ update_end(struct update *u)
 	}
 	u->caller = NULL;
 	u->answer = NULL;
-	metrics_phases(u);
+	tally_phases(u);
 	update_setstate(u, UPDATE_IDLE);
 	update_release(u);
 	if (c != NULL)
