@@ -11,6 +11,7 @@
 
 #include "instance.h"
 #include "patience.h"
+#include "remains.h"
 #include "timer.h"
 
 #define LATE_MS		PATIENCE(12000)	/* from a start to a process; s6
@@ -42,16 +43,28 @@ observe_late(int fd, short what, void *arg)
 	service_exited(i, -1, text);
 }
 
+/* The start is not passed on yet. */
+static void
+hold(struct instance *i, const char *why)
+{
+	i->observed->asked = ASKED_HERE;
+	evtimer_del(&i->observed->late_ev);
+	note_const(&i->why, why);
+}
+
 void
 observe_ask(struct instance *i)
 {
 	char	 text[UPD_TEXT_SIZE] = "";
 
-	/* As long as that takes: observe_moved() follows. */
+	/* As long as that takes: observe_moved(), or cleared() in observe.c,
+	 * follows. */
 	if (backend_ismoving(i)) {
-		i->observed->asked = ASKED_HERE;
-		evtimer_del(&i->observed->late_ev);
-		note_const(&i->why, "ends under its last supervisor");
+		hold(i, "ends under its last supervisor");
+		return;
+	}
+	if (remains_wait(i)) {
+		hold(i, "what was before it ends");
 		return;
 	}
 	i->observed->asked = ASKED_THERE;
@@ -69,6 +82,9 @@ observe_ask(struct instance *i)
 		}
 		observe_answered(i);
 		service_awaits(i, text);
+		return;
+	case 2:
+		i->observed->asked = ASKED_HERE;
 		return;
 	default:
 		observe_answered(i);

@@ -58,7 +58,8 @@ struct backend {
 	enum attach_result (*attach)(struct instance *);
 	/* 0, or -1 with text (UPD_TEXT_SIZE): it does not run.  A foreign one
 	 * also 1 with text: the supervisor is not there yet, and starts it
-	 * when it comes; observe_arrived() follows. */
+	 * when it comes; observe_arrived() follows; or 2: not before it is
+	 * seen what became of the one before, a sighting follows. */
 	int		(*start)(struct instance *, char *);
 	/* Signal, grace, KILL. */
 	void		(*stop)(struct instance *);

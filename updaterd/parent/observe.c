@@ -45,7 +45,7 @@ cleared(struct instance *i)
 {
 	if (i->state == SERVICE_STARTING) {
 		if (i->observed->asked == ASKED_HERE)
-			observe_ask(i);
+			observe_asked(i);
 	} else if (!i->in.running)
 		service_gone(i);
 }
@@ -169,7 +169,8 @@ ended(struct instance *i, const struct sighting *s, int first)
 		observe_orphan(i);
 	/* By our own wish, of before: still_down() starts it again; one that
 	 * was up is a death like any other. */
-	if (ours && i->state == SERVICE_STARTING) {
+	if (ours && i->state == SERVICE_STARTING &&
+	    i->observed->asked != ASKED_NO) {
 		death_record(i, status, why);
 		if (!death_ispermanent(i)) {
 			i->in.exit_planned = 1;
@@ -221,9 +222,11 @@ runs(struct instance *i, const struct sighting *s, int first)
 		i->backend->stop(i);
 		return;
 	}
-	/* An earlier daemon's last command, not yet carried out? */
-	leftover = first && !i->in.desired && s->since != 0 &&
-	    s->since <= i->in.desired_at;
+	/* An earlier daemon's last command, not yet carried out?  Of a
+	 * restart that is the stop. */
+	leftover = first && (i->in.desired ? s->ours &&
+	    s->wanted == WANTED_DOWN : s->since != 0 &&
+	    s->since <= i->in.desired_at);
 	if (!i->in.running)
 		take_process(i, s);
 	if (i->state == SERVICE_UP)
@@ -233,8 +236,11 @@ runs(struct instance *i, const struct sighting *s, int first)
 	if (unasked && !leftover && !agent_isheld(i->agent))
 		service_wish(i, 1, i->backend->name);
 	service_runs(i);
-	if (leftover)
-		service_stop(i, "wanted down");
+	if (leftover) {
+		service_stop(i, i->in.desired ? "was being restarted" :
+		    "wanted down");
+		i->again = i->in.desired;
+	}
 }
 
 /* Somebody else has stopped it, after it was last said to be wanted. */

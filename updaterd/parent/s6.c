@@ -30,6 +30,7 @@
 #include "s6.h"
 #include "s6record.h"
 #include "timer.h"
+#include "unitleave.h"
 #include "util.h"
 
 #define POLL_MIN	5	/* ms, between looks for a supervisor */
@@ -73,6 +74,20 @@ is_supervised(struct s6 *x, int scan)
 	return yes;
 }
 
+/*
+ * 1 what ran of it before still does, under another supervisor or past one
+ * that was killed: s6-svscan, if it comes now, is to start none beside it.
+ */
+static int
+runs_before(struct s6 *x, int scan)
+{
+	struct instance	*i = x->i;
+
+	return slot_runs(i->name) || unitleave_runs(i->name) ||
+	    (observe_isthere(i) && (!i->observed->met || faccessat(scan,
+	    i->name, F_OK, AT_SYMLINK_NOFOLLOW) == -1));
+}
+
 static enum published
 publish(struct s6 *x, int scan, int down, int dry, char *text)
 {
@@ -93,7 +108,8 @@ publish(struct s6 *x, int scan, int down, int dry, char *text)
 		p.owner = x->owner;
 		p.down = down;
 		/* s6-svscan may be about to start it. */
-		p.hold = !dry && scandir_isalive(scan);
+		p.hold = (!dry && scandir_isalive(scan)) ||
+		    runs_before(x, scan);
 		p.dry = dry;
 		r = slot_publish(scan, &p, text);
 	}
@@ -250,6 +266,51 @@ await(struct s6 *x, char *text)
 	return 1;
 }
 
+/* 1 a process of it runs of which its supervisor has not said a word: it
+ * may be one that the supervisor knows nothing of. */
+static int
+is_unclear(const struct instance *i)
+{
+	const struct sighting	*s = observe_last(i);
+
+	return (s == NULL || !s->known) && observe_isthere(i);
+}
+
+/* Without s6-svscan, which starts it when it comes.  As of bring_up(). */
+static int
+leave_up(struct s6 *x, int slot, char *text)
+{
+	/* Else it stays held down: see publish(). */
+	if (!is_unclear(x->i)) {
+		if (slot_setdown(slot, 0) == -1)
+			return -1;
+		if (service_getenv()->oneshot) {
+			x->starting = 1;
+			return 0;
+		}
+	}
+	return await(x, text);
+}
+
+/* In its slot, which is as it should be.  As of struct backend. */
+static int
+bring_up(struct s6 *x, int scan, int slot, char *text)
+{
+	int	 unclear = is_unclear(x->i);
+
+	if (!unclear && tell_up(slot) == 0) {
+		/* What is being asked for is how it was before. */
+		x->told = x->asking != NULL;
+		s6_look(x->i);
+		return 0;
+	}
+	if (scandir_rescan(scan, 0) == -1)
+		return leave_up(x, slot, text);
+	x->starting = !unclear;
+	poll_begin(x);
+	return unclear ? 2 : 0;
+}
+
 static int
 s6_start(struct instance *i, char *text)
 {
@@ -283,23 +344,8 @@ s6_start(struct instance *i, char *text)
 		}
 	}
 	if (r != PUBLISHED_FAILED && r != PUBLISHED_REBUILD &&
-	    (slot = scan_slot(x->scan, scan, i->name)) != -1) {
-		if ((ok = tell_up(slot)) == 0) {
-			/* What is being asked for is how it was before. */
-			x->told = x->asking != NULL;
-			s6_look(i);
-		} else if ((ok = scandir_rescan(scan, 0)) == 0) {
-			x->starting = 1;
-			poll_begin(x);
-		} else {
-			/* It is started with s6-svscan. */
-			ok = slot_setdown(slot, 0);
-			if (ok == 0 && service_getenv()->oneshot)
-				x->starting = 1;
-			else if (ok == 0)
-				ok = await(x, text);
-		}
-	}
+	    (slot = scan_slot(x->scan, scan, i->name)) != -1)
+		ok = bring_up(x, scan, slot, text);
 	if (ok == -1 && r != PUBLISHED_FAILED)
 		snprintf(text, UPD_TEXT_SIZE, "cannot use the slot %s: %s",
 		    i->name, strerror(errno));

@@ -219,9 +219,10 @@ is_stale(const struct instance *i, int slot)
 	    st.st_mtim.tv_nsec / 1000 + FINISHED_US < i->in.started_at);
 }
 
-/* Somebody else's start or stop is to hold for its next supervisor, too. */
+/* Somebody else's start or stop is to hold for its next supervisor, too; not
+ * so what runs past one that has gone. */
 static void
-agree(struct instance *i)
+agree(struct instance *i, const struct sighting *s)
 {
 	struct s6	*x = i->priv;
 	char		 text[UPD_TEXT_SIZE];
@@ -230,8 +231,8 @@ agree(struct instance *i)
 	/* In an update, or on its way down, that has its say; one that is
 	 * parked has its own reason to be down. */
 	if (x == NULL || i->agent == NULL || agent_isheld(i->agent) ||
-	    (up ? !i->in.running || i->state == SERVICE_STOPPING :
-	    i->state != SERVICE_DOWN) ||
+	    (up ? !s->up || !i->in.running ||
+	    i->state == SERVICE_STOPPING : i->state != SERVICE_DOWN) ||
 	    (scan = scan_open(x->scan, 0, text)) == -1)
 		return;
 	slot = scan_slot(x->scan, scan, i->name);
@@ -275,7 +276,7 @@ answer(struct s6 *x, const char *output, int told)
 		return;
 	service_observed(i, &s);
 	if (i->backend == &s6_backend)
-		agree(i);
+		agree(i, &s);
 }
 
 static void

@@ -103,6 +103,8 @@ void	 slot_sweep(int);
  * being taken out, and done(arg) of the last who asked follows when it does
  * not any more, or had to be given up; else 0. */
 int	 slot_await(const char *, void (*)(void *), void *);
+/* 1 the same, and nobody waits for it. */
+int	 slot_runs(const char *);
 /* 1 some slot is being taken out. */
 int	 slot_isleaving(void);
 /* 1 something of that name is being taken out of that directory, for nobody

@@ -326,6 +326,17 @@ unitleave_await(const char *instance, void (*done)(void *), void *arg)
 }
 
 int
+unitleave_runs(const char *instance)
+{
+	const struct leave	*l;
+
+	TAILQ_FOREACH(l, &leaves, entry)
+		if (!l->down && strcmp(l->r.instance, instance) == 0)
+			return 1;
+	return 0;
+}
+
+int
 unitleave_isbusy(void)
 {
 	return !TAILQ_EMPTY(&leaves);

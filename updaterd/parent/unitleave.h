@@ -21,6 +21,8 @@ enum retaken	 unitleave_retake(const char *);
 /* done(arg) once no unit that the instance of that name has left runs any
  * more; in the place of who waited before.  1, or 0: none does. */
 int	 unitleave_await(const char *, void (*)(void *), void *);
+/* 1: one that the instance of that name has left may still run. */
+int	 unitleave_runs(const char *);
 /* 1: one is leaving. */
 int	 unitleave_isbusy(void);
 /* 1 there is a record of that instance. */

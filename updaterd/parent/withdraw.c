@@ -229,19 +229,35 @@ slot_withdraw(int scan, const char *name, void (*done)(void *), void *arg)
 	return begin(scan, slot, dead, done, arg);
 }
 
-int
-slot_await(const char *name, void (*done)(void *), void *arg)
+/* Of that name, with something that still runs; or NULL. */
+static struct withdrawal *
+find_alive(const char *name)
 {
 	struct withdrawal	*w;
 
 	TAILQ_FOREACH(w, &withdrawals, entry)
 		if (strcmp(dead_name(w->dead), name) == 0 &&
-		    !slot_isdead(w->slot)) {
-			w->ended = done;
-			w->ended_arg = arg;
-			return 1;
-		}
-	return 0;
+		    !slot_isdead(w->slot))
+			break;
+	return w;
+}
+
+int
+slot_await(const char *name, void (*done)(void *), void *arg)
+{
+	struct withdrawal	*w;
+
+	if ((w = find_alive(name)) == NULL)
+		return 0;
+	w->ended = done;
+	w->ended_arg = arg;
+	return 1;
+}
+
+int
+slot_runs(const char *name)
+{
+	return find_alive(name) != NULL;
 }
 
 int
