@@ -370,6 +370,29 @@ file_read(int dirfd, const char *name, size_t max, size_t *len)
 }
 
 int
+file_islasting(int e)
+{
+	switch (e) {
+	case ENOENT:
+	case ENOTDIR:
+	case EISDIR:
+	case EINVAL:		/* a directory, a FIFO: see above */
+	case ELOOP:		/* a symlink */
+	case EFBIG:
+	case EOVERFLOW:
+	case EACCES:
+	case EPERM:
+	case ENXIO:		/* a socket, a device that is none */
+	case ENODEV:
+	case EOPNOTSUPP:
+	case ENAMETOOLONG:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+int
 link_swap(int dirfd, const char *name, const char *target)
 {
 	char	 tmp[NAME_MAX + 1];

@@ -59,6 +59,9 @@ char	*file_read(int, const char *, size_t, size_t *);
 /* fd's whole content up to max bytes by read(2) only (allowed in every
  * sandbox).  Malloced, NUL-terminated, or NULL with errno. */
 char	*fd_read(int, size_t, size_t *);
+/* 1 such an error of file_read() is of the file as it is; 0 it may be read at
+ * another time (EIO, EMFILE, ENOMEM). */
+int	 file_islasting(int);
 /* Make dirfd/name a symlink to target atomically (".name.tmp" + rename).
  * The directory is not fsynced.  0, or -1 with errno. */
 int	 link_swap(int, const char *, const char *);

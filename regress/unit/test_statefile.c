@@ -187,9 +187,9 @@ kinds_of_errors(void **state)
 	size_t			 i;
 
 	for (i = 0; i < sizeof(lasting) / sizeof(lasting[0]); i++)
-		assert_int_equal(statefile_islasting(lasting[i]), 1);
+		assert_int_equal(file_islasting(lasting[i]), 1);
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		assert_int_equal(statefile_islasting(others[i]), 0);
+		assert_int_equal(file_islasting(others[i]), 0);
 }
 
 static void

@@ -6,6 +6,7 @@
 /* LINK: updaterd/parent/unitleave.o updaterd/parent/unitrecord.o updaterd/parent/systemctl.o updaterd/parent/unitstate.o updaterd/unitname.o updaterd/config.o updaterd/value.o common/util.o common/log.o common/proto.o common/error.o common/compat/imsg.o */
 #include "systemctl_lab.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -221,6 +222,57 @@ told_to_stop(void **state)
 	nothing();
 }
 
+/* Directories can be opened, and nothing in them, for a moment. */
+static void
+shortage(rlim_t *was)
+{
+	struct rlimit	 rl;
+	int		 fd;
+
+	assert_int_not_equal(fd = dup(0), -1);
+	close(fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &rl), 0);
+	*was = rl.rlim_cur;
+	rl.rlim_cur = (rlim_t)fd + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &rl), 0);
+}
+
+static void
+plenty(rlim_t was)
+{
+	struct rlimit	 rl;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &rl), 0);
+	rl.rlim_cur = was;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &rl), 0);
+}
+
+/* What cannot be read now is a record all the same. */
+static void
+unread(void **state)
+{
+	struct unitrecord	 r;
+	rlim_t			 was;
+	int			 leaves;
+
+	unitrecord_write("a", "a.service", 1, 0);
+	leaving("b.service", "b.service installed\nb\n");
+	leaving("c.service", "nothing\n");
+	shortage(&was);
+	unitrecord_sweep();
+	leaves = unitrecord_leave("a", &r);
+	plenty(was);
+	assert_int_equal(leaves, 0);
+	assert_int_equal(unitrecord_read("a", &r), 1);
+	assert_int_equal(unitrecord_isleaving("b.service"), 1);
+	unitrecord_sweep();
+	assert_string_equal(names(".units-leaving"), "b.service");
+	assert_int_equal(unitrecord_leave("a", &r), 1);
+	unitrecord_left("a.service");
+	unitrecord_left("b.service");
+	nothing();
+}
+
 static void
 theirs(void **state)
 {
@@ -429,6 +481,7 @@ main(void)
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test_setup(order, before),
 		cmocka_unit_test_setup(told_to_stop, before),
+		cmocka_unit_test_setup(unread, before),
 		cmocka_unit_test_setup(theirs, before),
 		cmocka_unit_test_setup(shared, before),
 		cmocka_unit_test_setup(not_shared, before),

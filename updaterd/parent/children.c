@@ -295,7 +295,6 @@ child_again(int fd, short ev, void *arg)
 static void
 child_lost(struct child *c)
 {
-
 	if (!c->running || !c->exited || c->proc.iev.open)
 		return;
 	c->running = 0;

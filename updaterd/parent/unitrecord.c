@@ -131,7 +131,8 @@ unitrecord_write(const char *instance, const char *unit, int installed,
 		close(dir);
 }
 
-/* 1 there is one, else 0. */
+/* 1 there is one; 0 there is none, or what is there is none; -1 errno: it
+ * cannot be read now. */
 static int
 record_read(int dir, const char *name, struct unitrecord *r)
 {
@@ -141,7 +142,7 @@ record_read(int dir, const char *name, struct unitrecord *r)
 
 	memset(r, 0, sizeof(*r));
 	if ((data = file_read(dir, name, RECORD_MAX, &len)) == NULL)
-		return 0;
+		return file_islasting(errno) ? 0 : -1;
 	rest = data;
 	line = strsep(&rest, "\n");
 	if ((word = strchr(line, ' ')) != NULL) {
@@ -169,7 +170,7 @@ unitrecord_read(const char *instance, struct unitrecord *r)
 
 	if ((dir = open_records(RECORDS)) == -1)
 		return 0;
-	known = record_read(dir, instance, r);
+	known = record_read(dir, instance, r) == 1;
 	close(dir);
 	return known;
 }
@@ -232,7 +233,7 @@ compare(void *arg, int dir, const char *name)
 	struct unitrecord	 r;
 	char			 file[UNIT_NAME_SIZE];
 
-	if (!record_read(dir, name, &r))
+	if (record_read(dir, name, &r) != 1)
 		return;
 	unitname_file(r.unit, file, sizeof(file));
 	if (strcmp(r.unit, s->unit) == 0)
@@ -276,12 +277,17 @@ int
 unitrecord_leave(const char *instance, struct unitrecord *r)
 {
 	struct search	 s;
-	int		 from, to = -1, leaves = 0;
+	int		 from, to = -1, known, leaves = 0;
 
 	if ((from = open_records(RECORDS)) == -1)
 		return 0;
-	if (!record_read(from, instance, r)) {
-		(void)unlinkat(from, instance, 0);
+	if ((known = record_read(from, instance, r)) != 1) {
+		/* What cannot be read now is found by a later pass. */
+		if (known == -1)
+			log_warn("read which unit %s has, to stop it, which "
+			    "updaterctl reconcile tries again", instance);
+		else
+			(void)unlinkat(from, instance, 0);
 		close(from);
 		return 0;
 	}
@@ -308,7 +314,7 @@ unitrecord_isleaving(const char *unit)
 
 	if ((dir = open_records(LEAVING)) == -1)
 		return 0;
-	known = record_read(dir, unit, &r);
+	known = record_read(dir, unit, &r) == 1;
 	close(dir);
 	return known;
 }
@@ -335,7 +341,7 @@ leaver(void *arg, int dir, const char *name)
 	struct leavers		*l = arg;
 	struct unitrecord	 r;
 
-	if (record_read(dir, name, &r) && strcmp(r.unit, name) == 0)
+	if (record_read(dir, name, &r) == 1 && strcmp(r.unit, name) == 0)
 		l->fn(l->arg, &r);
 }
 
@@ -354,8 +360,9 @@ static void
 sweep_leaver(void *arg, int dir, const char *name)
 {
 	struct unitrecord	 r;
+	int			 known = record_read(dir, name, &r);
 
-	if (!record_read(dir, name, &r) || strcmp(r.unit, name) != 0)
+	if (known == 0 || (known == 1 && strcmp(r.unit, name) != 0))
 		(void)unlinkat(dir, name, 0);
 }
 

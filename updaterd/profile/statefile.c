@@ -176,29 +176,6 @@ statefile_parse(const char *data, size_t len, const char *service,
 	json_decref(o);
 }
 
-int
-statefile_islasting(int e)
-{
-	switch (e) {
-	case ENOENT:
-	case ENOTDIR:
-	case EISDIR:
-	case EINVAL:		/* a directory, a FIFO: see file_read() */
-	case ELOOP:		/* a symlink */
-	case EFBIG:
-	case EOVERFLOW:
-	case EACCES:
-	case EPERM:
-	case ENXIO:		/* a socket, a device that is none */
-	case ENODEV:
-	case EOPNOTSUPP:
-	case ENAMETOOLONG:
-		return 1;
-	default:
-		return 0;
-	}
-}
-
 /* No word of what it says. */
 static void
 blank(struct msg_profile_found *f, enum profile_state state)
@@ -221,7 +198,7 @@ statefile_read(int dirfd, const char *service, struct msg_profile_found *f)
 	if ((data = file_read(dirfd, name, STATEFILE_MAX, &len)) == NULL) {
 		if (errno != ENOENT)
 			f->state = PSTATE_UNREADABLE;
-		return statefile_islasting(errno) ? 0 : -1;
+		return file_islasting(errno) ? 0 : -1;
 	}
 	statefile_parse(data, len, service, f);
 	free(data);
@@ -235,7 +212,7 @@ statefile_read(int dirfd, const char *service, struct msg_profile_found *f)
 		return 0;
 	f->stamp = 0;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
-		if (statefile_islasting(errno))
+		if (file_islasting(errno))
 			return 0;
 		/* Without its time it would be older than any command. */
 		blank(f, PSTATE_UNREADABLE);
@@ -325,7 +302,7 @@ statefile_write(int dirfd, const char *service,
 	snprintf(name, sizeof(name), "%s" SUFFIX, service);
 	data = file_read(dirfd, name, STATEFILE_MAX, &len);
 	if (data == NULL && errno != ENOENT &&
-	    (!statefile_islasting(errno) || keep_bad(dirfd, name) == -1))
+	    (!file_islasting(errno) || keep_bad(dirfd, name) == -1))
 		return -1;
 	if (data != NULL && fstatat(dirfd, name, &st,
 	    AT_SYMLINK_NOFOLLOW) == 0)

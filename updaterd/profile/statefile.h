@@ -25,9 +25,6 @@ void	 statefile_parse(const char *, size_t, const char *,
 char	*statefile_merge(const char *, size_t, const char *,
 	    const struct msg_profile_state *, size_t *);
 
-/* 1 that errno is of the file, as it is; 0 it may read at another time. */
-int	 statefile_islasting(int);
-
 /* The same from and to a directory.  What is not to be believed is kept as
  * <service>_state.json.bad when it is written over.  0, or -1 errno: what it
  * says cannot be told now. */

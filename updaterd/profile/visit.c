@@ -26,6 +26,7 @@
 #include "log.h"
 #include "orders.h"
 #include "statefile.h"
+#include "util.h"
 
 #define ENTRIES_MAX	65536	/* names of DIR looked at */
 #define LOST		(-2)	/* it cannot be told what is there */
@@ -305,7 +306,7 @@ visit_all(struct lodge *l)
 	if (l->start.home[0] != '\0') {
 		memset(&f, 0, sizeof(f));
 		strlcpy(f.name, PROFILE_DEFAULT, sizeof(f.name));
-		if (l->homefd == -1 && !statefile_islasting(l->home_errno))
+		if (l->homefd == -1 && !file_islasting(l->home_errno))
 			f.error = l->home_errno;
 		send_found(l, &f, l->homefd);
 	}
