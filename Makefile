@@ -184,6 +184,7 @@ UPDATERMASTER=	common/error.o common/log.o common/proto.o common/relkey.o \
 		updatermaster/rollout.o updatermaster/secrets.o \
 		updatermaster/show.o updatermaster/sign.o \
 		updatermaster/signing.o updatermaster/spool.o \
+		updatermaster/stays.o \
 		updatermaster/transfer.o updatermaster/updatermaster.o \
 		updatermaster/watch.o
 

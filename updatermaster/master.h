@@ -10,7 +10,8 @@
  *	bundle.c		what a host is given to begin with
  *	listing.c		hosts
  *	pack.c			a tree into a tarball, reproducibly; pack
- *	secrets.c, ignore.c	what must not leave: by name, by content
+ *	stays.c			what of it must not leave
+ *	secrets.c, ignore.c	... by name, by content, by patterns
  *	gitsha.c		the commit of a tree, without git
  *	inventory.c		hosts from ansible-inventory --list
  *	choose.c		--host, --group, --all

@@ -7,18 +7,10 @@
  * files of their own), gzip's header (no name, no time).  The archive goes
  * into a file without a name, hashed while it is written.
  *
- * What must not leave is decided in this order; the first that speaks wins:
- *
- *	--exclude		stays
- *	--include		goes (a directory: it is entered, and what
- *				is in it judged by itself)
- *	a secret by its name	stays
- *	.updaterignore		stays, or goes for `!'
- *	junk by its name	stays
- *
- * and a file with a private key in it stays whatever anybody said.  Files
- * are read twice, because the header that a key would keep back comes
- * first; a file that changes in between is an error.
+ * What must not leave stays (stays.c), and so does a file with a private key
+ * in it, whatever anybody said.  Files are read twice, because the header
+ * that a key would keep back comes first; a file that changes in between is
+ * an error.
  *
  * Everything is opened relative to its directory without following links.
  */
@@ -43,9 +35,9 @@
 #include "ignore.h"
 #include "secrets.h"
 #include "spool.h"
+#include "stays.h"
 #include "util.h"
 
-#define IGNORE_FILE	".updaterignore"
 #define IGNORE_BYTES	(1U << 20)
 #define CHUNK		65536	/* bytes read at a time */
 #define DEPTH		32	/* levels a host takes (DESIGN 4) */
@@ -85,55 +77,6 @@ fail_path(struct pack *p, const char *why)
 }
 
 /* --- what stays ------------------------------------------------------- */
-
-static int
-any(char **globs, const char *path, int dir)
-{
-	for (; globs != NULL && *globs != NULL; globs++)
-		if (glob_path(*globs, path, dir))
-			return 1;
-	return 0;
-}
-
-/* Why the thing at p->path stays, or NULL. */
-static const char *
-stays(const struct pack *p, const char *name, int dir, int venv)
-{
-	const char	*why = NULL, *slash;
-	char		 parent[NAME_MAX + 1] = "";
-	enum leave	 leave;
-	size_t		 n;
-
-	if (any(p->opts->exclude, p->path, dir))
-		return "excluded";
-	if (any(p->opts->include, p->path, dir))
-		return NULL;
-	n = strlen(p->path) - strlen(name);
-	if (n > 0) {
-		for (slash = p->path + n - 1; slash > p->path &&
-		    slash[-1] != '/'; slash--)
-			;
-		n -= (size_t)(slash - p->path) + 1;
-		if (n < sizeof(parent)) {
-			memcpy(parent, slash, n);
-			parent[n] = '\0';
-		}
-	}
-	leave = secret_name(name, parent, dir, &why);
-	if (leave == LEAVE_SECRET)
-		return why;
-	switch (ignore_match(&p->ignore, p->path, dir)) {
-	case IGNORE_OUT:
-		return IGNORE_FILE;
-	case IGNORE_IN:
-		return NULL;
-	case IGNORE_NONE:
-		break;
-	}
-	if (leave == LEAVE_JUNK)
-		return why;
-	return venv ? "virtual environment" : NULL;
-}
 
 static void
 left(const struct pack *p, const char *why)
@@ -364,7 +307,8 @@ pack_one(struct pack *p, int dirfd, const char *name, int depth)
 		venv = fd != -1 && fstatat(fd, "pyvenv.cfg", &cfg,
 		    AT_SYMLINK_NOFOLLOW) == 0;
 	}
-	if ((why = stays(p, name, dir, venv)) != NULL) {
+	if ((why = stays_why(p->opts, &p->ignore, p->path, name, dir,
+	    venv)) != NULL) {
 		left(p, why);
 		if (fd != -1)
 			close(fd);

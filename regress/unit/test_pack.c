@@ -2,7 +2,7 @@
  * pack.c: the same tree gives the same bytes, forty kinds of secrets and
  * junk do not leave, and what cannot be packed is named.
  */
-/* LINK: updatermaster/pack.o updatermaster/spool.o updatermaster/secrets.o updatermaster/ignore.o common/util.o */
+/* LINK: updatermaster/pack.o updatermaster/spool.o updatermaster/stays.o updatermaster/secrets.o updatermaster/ignore.o common/util.o */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
