@@ -35,6 +35,7 @@ static int		 brings;	/* the next one, too */
 static struct update	*in_flight;
 static const char	*taking_over;	/* self_busy() */
 static int		 broken;	/* the file has errors */
+static const char	*held;		/* by self_isheld() */
 static int		 read_count, in_use;
 static void		(*net_done)(const char *);
 static void		(*flushed)(void);
@@ -75,6 +76,15 @@ const char *
 self_busy(void)
 {
 	return taking_over;
+}
+
+int
+self_isheld(const struct config *c, char *text)
+{
+	if (held == NULL)
+		return 0;
+	strlcpy(text, held, UPD_TEXT_SIZE);
+	return 1;
 }
 
 int
@@ -196,7 +206,7 @@ before(void **state)
 {
 	bringing = brings = broken = read_count = in_use = 0;
 	in_flight = NULL;
-	taking_over = NULL;
+	taking_over = held = NULL;
 	env->stopping = 0;
 	assert_null(net_done);
 	return 0;
@@ -290,6 +300,27 @@ errors(void **state)
 	assert_int_equal(reload_isbusy(), 0);
 }
 
+/* A release of updaterd waits: not this configuration, but any that leaves it
+ * alone. */
+static void
+self_waits(void **state)
+{
+	struct answer	 a;
+
+	held = "self cannot change now";
+	assert_int_equal(ask(&a), 0);
+	assert_int_equal(a.n, 1);
+	assert_string_equal(a.text, held);
+	assert_int_equal(reload_isbusy(), 0);
+	assert_int_equal(in_use, 0);
+	held = NULL;
+	assert_int_equal(ask(&a), 0);
+	net_says("");
+	assert_int_equal(a.n, 1);
+	assert_string_equal(a.text, "");
+	assert_int_equal(in_use, 1);
+}
+
 /* It may last: a signal is remembered, whoever asks is told. */
 static void
 update(void **state)
@@ -348,6 +379,7 @@ main(void)
 		cmocka_unit_test_setup(plain, before),
 		cmocka_unit_test_setup(behind, before),
 		cmocka_unit_test_setup(errors, before),
+		cmocka_unit_test_setup(self_waits, before),
 		cmocka_unit_test_setup(update, before),
 		cmocka_unit_test_setup(stopping, before)
 	};

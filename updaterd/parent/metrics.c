@@ -24,6 +24,7 @@
 #include "prom.h"
 #include "self.h"
 #include "../sandbox.h"
+#include "trial.h"
 #include "update.h"
 #include "version.h"
 
@@ -180,6 +181,12 @@ put_update(struct prom *p)
 	    "none did.");
 	TAILQ_FOREACH(a, &env->agents, entry)
 		prom_put_us(p, a->last_error_at, "agent", a->conf->name,
+		    NULL);
+	prom_family(p, "updaterd_confirm_left_seconds", "gauge",
+	    "Within how many seconds the active release has to be confirmed, "
+	    "or it goes back; 0: nothing awaits that.");
+	TAILQ_FOREACH(a, &env->agents, entry)
+		prom_put(p, trial_confirmleft(a), "agent", a->conf->name,
 		    NULL);
 }
 
@@ -368,6 +375,10 @@ put_self(struct prom *p)
 	prom_family(p, "updaterd_self_on_trial", "gauge",
 	    "1 while a new updaterd has yet to prove that it serves.");
 	prom_put(p, (uint64_t)self_ontrial(), NULL);
+	prom_family(p, "updaterd_self_confirm_left_seconds", "gauge",
+	    "Within how many seconds the updaterd that runs has to be "
+	    "confirmed, or it goes back; 0: nothing awaits that.");
+	prom_put(p, trial_confirmleft(env->self), NULL);
 	prom_family(p, "updaterd_self_release_info", "gauge",
 	    "Always 1; the release of updaterd that runs is in the labels; "
 	    "none: the program that was installed.");

@@ -127,7 +127,8 @@ begin(char *text)
 		    what);
 		goto fail;
 	}
-	if (users_check(c, text) == -1 || listen_prepare(c, text) == -1)
+	if (self_isheld(c, text) || users_check(c, text) == -1 ||
+	    listen_prepare(c, text) == -1)
 		goto fail;
 	snprintf(word, sizeof(word), "RELOADING=1\nMONOTONIC_USEC=%llu",
 	    (unsigned long long)time_mono_us());

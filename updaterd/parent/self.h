@@ -143,6 +143,9 @@ struct msg_probe_result;
 /* selfpush.c */
 /* Make env->self fit the configuration. */
 void	 self_configure(const struct config *);
+/* 1 if that one must not come now: what waits to be confirmed would be lost
+ * sight of; text says what to do first. */
+int	 self_isheld(const struct config *, char *);
 /* The update is one of updaterd itself. */
 int	 self_isupdate(const struct update *);
 /* Why no update may begin now, or NULL. */

@@ -104,6 +104,23 @@ self_configure(const struct config *conf)
 		recover_agent(a);
 }
 
+/* Its time must come to an end, and runs only in the store's own daemon. */
+int
+self_isheld(const struct config *c, char *text)
+{
+	const struct agent	*a = env->self;
+
+	if (a == NULL || a->trial == NULL || (c->self_root != NULL &&
+	    strcmp(c->self_root, a->conf->root) == 0))
+		return 0;
+	snprintf(text, UPD_TEXT_SIZE, "self cannot change now, for release %s "
+	    "of updaterd awaits its confirmation for another %u s: confirm it "
+	    "(updaterctl confirm self) or go back from it (updaterctl "
+	    "rollback self), and then reload; the old configuration stays in "
+	    "use", a->store->current, trial_confirmleft(a));
+	return 1;
+}
+
 int
 self_isupdate(const struct update *u)
 {
