@@ -39,6 +39,7 @@ shown() {
 # hold name number: a connection that is kept on descriptors number and 1
 # higher; ask number line: the answer
 hold() {
+	rm -f "$T/in$2" "$T/out$2"
 	mkfifo "$T/in$2" "$T/out$2"
 	python3 "$HERE/hold.py" "$PORT" "$T/certs" "$1" \
 	    <"$T/in$2" >"$T/out$2" 2>>"$T/hold.log" &
@@ -124,6 +125,31 @@ is "$(ask 5 'GET /health')" 200 "another's is not"
 is "$(CERT=monitor api GET /health)" 000 "it does not get in again"
 like "$(cat "$T/curl.err")" 'certificate revoked' "and is told why"
 exec 3>&- 4<&-
+
+# --- a CA in between ----------------------------------------------------
+between_crl() {	# its list and that of its own CA
+	crl
+	in_certs openssl ca -config openssl.cnf -cert between.crt \
+	    -keyfile between.key -gencrl -out between.crl
+	cat "$T/certs/between.crl" >> "$T/certs/ca.crl"
+}
+issue between "a CA between" x_ca
+issue far far x_client -cert between.crt -keyfile between.key
+cat "$T/certs/between.crt" >> "$T/certs/far.crt"
+between_crl
+t "a list of each CA" ctl reload
+hold far 3
+is "$(ask 3 'GET /health')" 200 "one of a CA in between is let in"
+in_certs openssl ca -config openssl.cnf -cert ca.crt -keyfile ca.key \
+    -revoke between.crt
+between_crl
+t "reload" ctl reload
+is "$(ask 3 wait)" closed "that CA is revoked: its connection is closed"
+is "$(ask 5 'GET /health')" 200 "another's is not"
+is "$(CERT=far api GET /health)" 000 "it does not get in again"
+like "$(cat "$T/curl.err")" 'certificate revoked' "and is told why"
+exec 3>&- 4<&-
+crl
 
 # --- by fingerprint -----------------------------------------------------
 sed "s|^agent |permit read from fingerprint \"SHA256:$(fpr \

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Goal: what a new updaterd cannot do itself its watch does: one that hangs
+# from its beginning is ended when its time is over, and with one that ends
+# goes all that it has started.  Then the one before serves.
+. "${0%/*}/../lib.sh"
+. "$HERE/self.sh"
+
+SELF_WITHIN=${SELF_WITHIN:-5s}
+setup_self
+start_self
+mk_self a "$UPDATERD"
+is "$(push_self a)" 200 "a release of updaterd"
+t "it runs" wait_for 10 runs a
+wait_for 15 no_watchers
+
+# --- it hangs before it has a clock of its own
+mk_broken hang
+is "$(push_self hang)" 200 "one that hangs"
+t "is back" wait_for 15 back_to a
+like "$(last_self | jq -r .error)" 'started and did not prove itself' \
+    "the history says why"
+wait_for 15 no_watchers
+
+# --- it ends, and leaves others behind
+cat > "$T/leaves.in" <<B
+#!/bin/sh
+case " \$* " in
+*" -V "*|*" -n "*)	exec "$T/bin/updaterd" "\$@";;
+esac
+cd "$T/bin"
+for i in 1 2 3; do
+	setsid sleep 1000 &
+	echo \$! >> "$T/left"
+done
+exit 1
+B
+mk_self leaves "$T/leaves.in"
+is "$(push_self leaves)" 200 "one that leaves others behind"
+t "is back" wait_for 15 back_to a
+is "$(grep -c . "$T/left")" 3 "they were there"
+left=
+for p in $(cat "$T/left"); do
+	gone "$p" || left="$left $p"
+done
+is "$left" "" "none of them is when the one before serves"
+wait_for 15 no_watchers
+stop_self
+is "$(digest "$T/bin/updaterd")" "$base" "what is installed was not touched"
+finish
