@@ -36,12 +36,12 @@ shown() {
 	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" \
 	    </dev/null 2>/dev/null | openssl x509 -outform der 2>/dev/null | sha256sum | cut -d' ' -f1
 }
-# hold name number: a connection that is kept on descriptors number and 1
-# higher; ask number line: the answer
+# hold name number [late]: a connection that is kept on descriptors number and
+# 1 higher; ask number line: the answer
 hold() {
 	rm -f "$T/in$2" "$T/out$2"
 	mkfifo "$T/in$2" "$T/out$2"
-	python3 "$HERE/hold.py" "$PORT" "$T/certs" "$1" \
+	python3 "$HERE/hold.py" "$PORT" "$T/certs" "$1" ${3-} \
 	    <"$T/in$2" >"$T/out$2" 2>>"$T/hold.log" &
 	eval "exec $2>'$T/in$2' $(($2 + 1))<'$T/out$2'"
 	eval "read -r met <&$(($2 + 1))"
@@ -115,16 +115,31 @@ refused "$T/certs/updater.crt" 'updater.crt: No such' "no file"
 like "$(ctl reload 2>&1)" '^$|reloaded' "with all of them back it is taken"
 
 # --- revoked ------------------------------------------------------------
+# What net has taken in by now.
+counted() {	# metric
+	ctl metrics | sed -n "s/^updaterd_$1 //p"
+}
+more_than() {	# metric value
+	[ "$(counted "$1")" -gt "$2" ]
+}
+hold monitor 7
+bytes=$(counted http_received_bytes_total)
+is "$(ask 7 'half GET /releases')" sent "half a head"
+t "is there" wait_for 10 more_than http_received_bytes_total "$bytes"
 in_certs openssl ca -config openssl.cnf -cert ca.crt -keyfile ca.key \
     -revoke monitor.crt
 crl
 is "$(ask 3 'GET /releases')" 200 "one that was revoked, before the reload"
 t "reload" ctl reload
 is "$(ask 3 wait)" closed "its idle connection is closed"
+is "$(ask 7 rest) $(ask 7 wait)" "403 closed" \
+    "what it had not asked yet is refused"
+like "$(cat "$T/log")" 'refuse GET /releases of "monitor" .*not accepted any' \
+    "which is in the log"
 is "$(ask 5 'GET /health')" 200 "another's is not"
 is "$(CERT=monitor api GET /health)" 000 "it does not get in again"
 like "$(cat "$T/curl.err")" 'certificate revoked' "and is told why"
-exec 3>&- 4<&-
+exec 3>&- 4<&- 7>&- 8<&-
 
 # --- a CA in between ----------------------------------------------------
 between_crl() {	# its list and that of its own CA
@@ -140,15 +155,22 @@ between_crl
 t "a list of each CA" ctl reload
 hold far 3
 is "$(ask 3 'GET /health')" 200 "one of a CA in between is let in"
+t "and over a reload" ctl reload
+is "$(ask 3 'GET /health')" 200 "stays in"
+conns=$(counted connections_accepted_total)
+hold far 7 late
+t "another has begun" wait_for 10 more_than connections_accepted_total "$conns"
 in_certs openssl ca -config openssl.cnf -cert ca.crt -keyfile ca.key \
     -revoke between.crt
 between_crl
 t "reload" ctl reload
 is "$(ask 3 wait)" closed "that CA is revoked: its connection is closed"
+unlike "$(ask 7 go)" 'closed' "the handshake that had begun comes about"
+is "$(ask 7 'GET /health')" 403 "but is of no use"
 is "$(ask 5 'GET /health')" 200 "another's is not"
 is "$(CERT=far api GET /health)" 000 "it does not get in again"
 like "$(cat "$T/curl.err")" 'certificate revoked' "and is told why"
-exec 3>&- 4<&-
+exec 3>&- 4<&- 7>&- 8<&-
 crl
 
 # --- by fingerprint -----------------------------------------------------

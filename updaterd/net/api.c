@@ -162,6 +162,23 @@ authorise(struct conn *c, const char *name)
 	return -1;
 }
 
+/* 0 if the certificate is one that would be let in now, else answered: a
+ * handshake, or half a head, may be older than a reload. */
+static int
+accepted(struct conn *c)
+{
+	if (conn_review(c))
+		return 0;
+	log_notice("refuse %s %s of \"%s\" at %s: its certificate is not "
+	    "accepted any more", c->head->method, c->head->path, nobody(c),
+	    c->caller.address);
+	c->close = 1;
+	reply_error(c, upd_httpstatus(UPD_EFORBIDDEN), has_body(c),
+	    "the certificate of \"%s\" is not accepted any more: it was "
+	    "revoked, or is of another ca", nobody(c));
+	return -1;
+}
+
 static void
 request(struct conn *c)
 {
@@ -169,14 +186,15 @@ request(struct conn *c)
 	char			 name[UPD_INSTANCE_SIZE], allow[64];
 
 	memset(&c->request, 0, sizeof(c->request));
-	if (h->close || c->eof || c->full || !conn_review(c) ||
-	    c->net->draining)
+	if (h->close || c->eof || c->full || c->net->draining)
 		c->close = 1;
 	if (c->full) {
 		reply_error(c, upd_httpstatus(UPD_EFULL), 1,
 		    "no more connections");
 		return;
 	}
+	if (accepted(c) == -1)
+		return;
 	switch (route_find(h->method, h->path, &c->route, name, allow,
 	    sizeof(allow))) {
 	case ROUTE_NOPATH:
