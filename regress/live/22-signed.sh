@@ -38,6 +38,11 @@ t "not when others can write to the key" sh -c \
     "! '$UPDATERD' -n -f '$T/conf' 2>'$T/err'"
 like "$(cat "$T/err")" 'one.pub": writable by group or others' "and says so"
 chmod 644 "$T/keys/one.pub"
+chown _updagent "$T/keys/one.pub"
+t "not when it is another's" sh -c \
+    "! '$UPDATERD' -n -f '$T/conf' 2>'$T/err'"
+like "$(cat "$T/err")" 'one.pub": must belong to root' "and says so"
+chown root "$T/keys/one.pub"
 cp "$T/keys/one.pub" "$T/keys/same.pub"
 for other in "$T/strange/one.pub:of the same name as that" \
     "$T/keys/same.pub:the same key as that"; do

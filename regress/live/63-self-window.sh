@@ -73,7 +73,13 @@ t "with it the new one does, and still waits" wait_for 10 waits a
 use "$T/conf.none"
 t "it is confirmed" ctl confirm self
 is "$(m self_confirm_left_seconds)" 0 "it waits no more"
-is "$(reload | sed 's/ *$//')" reloaded "now self can go"
+use "$T/conf.other"
+is "$(reload | sed 's/ *$//')" reloaded "now self can move"
+t "to where it is empty" [ -d "$T/other/releases" ]
+is "$(status .self.current) $(ctl -j releases self | jq '.releases | length')" \
+    "null 0" "as status knows"
+use "$T/conf.none"
+is "$(reload | sed 's/ *$//')" reloaded "and go"
 is "$(m 'self_.*')" "" "and the metrics of it"
 stop_self
 is "$(digest "$T/bin/updaterd")" "$base" "what is installed was not touched"
