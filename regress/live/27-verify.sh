@@ -86,6 +86,15 @@ like "$(v .detail)" "manifest is damaged" "is said"
 grep -v '^\. ' "$T/mtree" > "$C_ROOT/releases/$id1.mtree"
 is "$(verify default "$id1")" 1 "one without the release itself"
 like "$(v .detail)" "does not name the release itself" "is said"
+{ cat "$T/mtree"; tail -n 1 "$T/mtree"; } > "$C_ROOT/releases/$id1.mtree"
+is "$(verify default "$id1")" 1 "one that names something twice"
+like "$(v .detail)" "manifest is damaged: named twice" "is said"
+cp "$T/mtree" "$C_ROOT/releases/$id1.mtree"
+mv "$D/lib/deep" "$T/deep" && ln -s "$T/deep" "$D/lib/deep"
+is "$(verify default "$id1")" 1 "a directory that has become a link"
+is "$(v '[.faults[] | select(.path | startswith("lib/deep")) | .kind] |
+    group_by(.) | map(.[0] + "=" + (length | tostring)) | join(" ")')" \
+    "changed=1 missing=8" "is not followed: what was in it is missing"
 
 # --- beside others --------------------------------------------------------
 python3 "$HERE/push.py" --port "$PORT" --certs "$T/certs" \
