@@ -72,7 +72,7 @@ def main():
     ctx = ssl.create_default_context(cafile=certs + '/ca.crt')
     ctx.load_cert_chain('%s/%s.crt' % (certs, name),
                         '%s/%s.key' % (certs, name))
-    sock = socket.create_connection(('127.0.0.1', port), timeout=60)
+    sock = socket.create_connection(('127.0.0.1', port), timeout=120)
     if sys.argv[4:] == ['late']:
         print('connected', flush=True)
         sys.stdin.readline()

@@ -6,6 +6,8 @@
 make_users
 make_certs
 C_TLS="crl \"$T/certs/ca.crl\""
+# Connections are held from one section to the next, on however busy a machine.
+C_LIMITS="limits { idle 600s }"
 write_conf
 start_updaterd
 mk_release r1
