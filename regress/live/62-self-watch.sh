@@ -5,18 +5,33 @@
 . "${0%/*}/../lib.sh"
 . "$HERE/self.sh"
 
-SELF_WITHIN=${SELF_WITHIN:-5s}
+# Long for those that are to prove themselves, however busy the machine is.
+SELF_WITHIN=60s
 setup_self
+cp -p "$T/conf" "$T/conf.long"
 start_self
 mk_self a "$UPDATERD"
 is "$(push_self a)" 200 "a release of updaterd"
-t "it runs" wait_for 10 runs a
+t "it runs" wait_for 30 runs a
 wait_for 15 no_watchers
 
 # --- it hangs before it has a clock of its own
-mk_broken hang
-is "$(push_self hang)" 200 "one that hangs"
-t "is back" wait_for 15 back_to a
+cat > "$T/hangs.in" <<B
+#!/bin/sh
+case " \$* " in
+*" -V "*|*" -n "*)	exec "$T/bin/updaterd" "\$@";;
+esac
+cp -p "$T/conf.long" "$T/conf.new" && mv "$T/conf.new" "$T/conf"
+cd "$T/bin"
+exec sleep 1000
+B
+mk_self hangs "$T/hangs.in"
+sed 's/within 60s/within 5s/' "$T/conf.long" > "$T/conf.new"
+chmod 0600 "$T/conf.new"
+mv "$T/conf.new" "$T/conf"
+t "the limit is a short one" ctl reload
+is "$(push_self hangs)" 200 "for one that hangs"
+t "the one before is back" wait_for 30 back_to a
 like "$(last_self | jq -r .error)" 'started and did not prove itself' \
     "the history says why"
 wait_for 15 no_watchers
@@ -36,7 +51,7 @@ exit 1
 B
 mk_self leaves "$T/leaves.in"
 is "$(push_self leaves)" 200 "one that leaves others behind"
-t "is back" wait_for 15 back_to a
+t "the one before is back" wait_for 30 back_to a
 is "$(grep -c . "$T/left")" 3 "they were there"
 left=
 for p in $(cat "$T/left"); do

@@ -5,7 +5,7 @@
 . "${0%/*}/../lib.sh"
 . "$HERE/self.sh"
 
-SELF_WITHIN=${SELF_WITHIN:-5s}
+SELF_WITHIN=60s
 setup_self
 start_self
 mk_release r1
@@ -36,7 +36,7 @@ is "$(m 'confirm_left_seconds{agent="default"}')" 0 "it waits no more"
 
 # --- one of updaterd itself
 is "$(push_self a -F confirm=900)" 200 "a new updaterd, likewise"
-t "it waits" wait_for 10 waits a
+t "it waits" wait_for 30 waits a
 like "$(m self_confirm_left_seconds)" '^(900|[1-8][0-9]{2})$' "for how long"
 is "$(m 'confirm_left_seconds{agent="default"}')" 0 "that is none of the agent"
 
@@ -69,7 +69,7 @@ is "$(status .self) $(readlink "/proc/$(status .pid)/exe")" \
 stop_self
 use "$T/conf.self"
 start_self
-t "with it the new one does, and still waits" wait_for 10 waits a
+t "with it the new one does, and still waits" wait_for 30 waits a
 use "$T/conf.none"
 t "it is confirmed" ctl confirm self
 is "$(m self_confirm_left_seconds)" 0 "it waits no more"
