@@ -183,6 +183,13 @@ restart
 t "one that its user cannot read gives way" wait_for 10 is_serving r2
 like "$(status .agents[0].error)" "$id3 differs.*lib/deep/a: " "and that is told"
 is "$(push r3 -F force=true)" 200 "until the next push"
+id3=$(current)
+echo rubbish >> "$C_ROOT/releases/$id3.mtree"
+restart
+t "so does one whose manifest is damaged" wait_for 10 is_serving r2
+like "$(status .agents[0].error)" "$id3 differs.*manifest is damaged" \
+    "and that is told"
+is "$(push r3 -F force=true)" 200 "until the next push"
 
 # --- no tree at all -------------------------------------------------------
 gone=$(current)
