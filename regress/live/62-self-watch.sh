@@ -10,7 +10,10 @@ SELF_WITHIN=60s
 setup_self
 cp -p "$T/conf" "$T/conf.long"
 start_self
-mk_self a "$UPDATERD"
+# It tells of its starts.
+printf '#!/bin/sh\necho "$*" >> "%s"\nexec "%s" "$@"\n' "$T/starts" \
+    "$T/bin/updaterd" > "$T/a.in"
+mk_self a "$T/a.in"
 is "$(push_self a)" 200 "a release of updaterd"
 t "it runs" wait_for 30 runs a
 wait_for 15 no_watchers
@@ -59,6 +62,15 @@ for p in $(cat "$T/left"); do
 done
 is "$left" "" "none of them is when the one before serves"
 wait_for 15 no_watchers
+
+# --- a pass while the host was down with one on trial
 stop_self
+good=$(readlink "$T/self/current")
+bad=$(basename "$T/self/releases/"*-leaves)
+printf 'updaterd-self 1\nstarts 1\nto %s\nfrom %s\nprevious -\n' \
+    "$bad" "${good#releases/}" > "$T/self/self.state"
+: > "$T/starts"
+t "a pass is made" "$T/bin/updaterd" -R -f "$T/conf"
+is "$(cat "$T/starts")" "-R -f $T/conf" "by the one that is known to be good"
 is "$(digest "$T/bin/updaterd")" "$base" "what is installed was not touched"
 finish

@@ -235,6 +235,35 @@ test_take(void **state)
 	handover_take();
 	assert_int_equal(handover.taken, 0);
 	assert_int_equal(handover.lock, -1);
+	/* Whether one starts us again is seen, also where nothing was. */
+	unsetenv("NOTIFY_SOCKET");
+	handover_take();
+	assert_int_equal(handover.manager, 0);
+	setenv("NOTIFY_SOCKET", "/run/notify", 1);
+	handover_take();
+	assert_int_equal(handover.manager, 1);
+	unsetenv("NOTIFY_SOCKET");
+}
+
+/* A new program is tried with the configuration that is meant, whole. */
+static void
+test_options(void **state)
+{
+	static const char *const want[] = { "-D", "a=1", "-D", "b=2", "-f",
+	    "/nonexistent/conf" };
+	char			*given[] = { (char *)"-d", (char *)"-D",
+				    (char *)"a=1", (char *)"-v", (char *)"-D",
+				    (char *)"b=2", NULL };
+	struct args		 got;
+	size_t			 i;
+
+	memset(&got, 0, sizeof(got));
+	handover_options(given, "/nonexistent/conf");
+	handover_getoptions(&got);
+	assert_int_equal(got.n, sizeof(want) / sizeof(want[0]));
+	for (i = 0; i < got.n; i++)
+		assert_string_equal(got.v[i], want[i]);
+	args_free(&got);
 }
 
 int
@@ -247,7 +276,8 @@ main(void)
 		cmocka_unit_test(test_pick),
 		cmocka_unit_test(test_pick_ends),
 		cmocka_unit_test(test_handover),
-		cmocka_unit_test(test_take)
+		cmocka_unit_test(test_take),
+		cmocka_unit_test(test_options)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
