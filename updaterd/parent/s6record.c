@@ -42,7 +42,7 @@ open_records(void)
 	    O_CLOEXEC);
 }
 
-/* Malloced, or NULL: there is none.  All of it is whole lines. */
+/* Malloced, or NULL: there is none, or errno.  All of it is whole lines. */
 static char *
 read_record(const char *name)
 {
@@ -57,6 +57,7 @@ read_record(const char *name)
 	if (text != NULL && (text[0] != '/' || strlen(text) != len ||
 	    text[len - 1] != '\n')) {
 		free(text);
+		errno = EINVAL;
 		return NULL;
 	}
 	return text;
@@ -98,6 +99,11 @@ s6record_write(const char *name, const char *scandir)
 
 	if (old != NULL && take_line(old, scandir))
 		goto done;		/* it is there */
+	/* Another slot may be in it, which would be forgotten. */
+	if (old == NULL && !file_islasting(errno)) {
+		log_warn("remember the slot of %s", name);
+		goto done;
+	}
 	if (asprintf(&text, "%s%s\n", old != NULL ? old : "", scandir) == -1)
 		text = NULL;
 	if (text == NULL || strlen(text) > RECORD_MAX)
@@ -187,7 +193,11 @@ withdraw_from(const char *path, const char *name)
 	int	 scan, r = 0;
 
 	if ((scan = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1) {
-		s6record_drop(name, path);
+		if (file_islasting(errno))
+			s6record_drop(name, path);
+		else
+			log_warn("remove slot %s of %s, which updaterctl "
+			    "reconcile tries again", name, path);
 		return 0;
 	}
 	if (slot_ismine(scan, name, service_getenv()->run_path))
