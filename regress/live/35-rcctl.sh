@@ -40,7 +40,10 @@ start)	running "\$2" && exit 0
 		sleep 0.01
 	done;;
 stop)	running "\$2" || exit 0
-	[ ! -e "\$dir/stubborn" ] || exit 1
+	[ ! -e "\$dir/stubborn" ] || {
+		echo "\$2 will not" >&2
+		exit 1
+	}
 	kill -TERM "\$pid"
 	n=0
 	while [ \$n -lt 100 ]; do
@@ -158,7 +161,10 @@ old=$(pid)
 : > "$T/rc/stubborn"
 is "$(push r3)" 500 "one that does not stop: no push"
 t "it runs on" alive "$old"
-like "$(body .detail.error)" 'rcctl stop agent has failed' "and is told why"
+like "$(body .detail.error)" \
+    'rcctl stop agent has failed 3 times .*agent will not' "and is told why"
+is "$(service state) $(service wanted)" "stopping running" \
+    "status does not say that it is down"
 is "$(cat "$C_ROOT/current/VERSION")" r2 "the link is where it was"
 rm "$T/rc/stubborn"
 kill9 "$old"
@@ -177,10 +183,23 @@ old=$(pid)
 : > "$T/rc/stubborn"
 t "a stop that fails is told" sh -c "! '$UPDATERCTL' -s \
     '$T/updaterd.sock' stop agent >'$T/out' 2>&1"
+like "$(tr -s '\n ' ' ' < "$T/out")" 'rcctl stop agent has failed 3 times .*will not' \
+    "with the reason"
+is "$(service state) $(service wanted) $(status \
+    '.agents[].services[] | select(.name == "agent") | .pid')" \
+    "stopping stopped 0" "it is not said to be down"
+t "for it runs" alive "$old"
+like "$(service why)" 'rcctl stop agent has failed .*end it by hand' \
+    "status says what to do"
+api GET /metrics >/dev/null
+like "$(grep 'updaterd_service_stuck{' "$T/body")" \
+    'service="agent".* 1$' "and so do the metrics"
+t "a stop by hand is another attempt, which is told as well" sh -c \
+    "! '$UPDATERCTL' -s '$T/updaterd.sock' stop agent >'$T/out' 2>&1"
 like "$(cat "$T/out")" 'rcctl stop agent has failed' "with the reason"
 rm "$T/rc/stubborn"
-kill9 "$old"
-t "stop" ctl stop agent
+t "once it can be stopped it is" wait_for 25 gone "$old"
+t "and is down" wait_for 25 state_is down
 # Others, whose scripts are not there, are looked for now and then.
 n=$(calls 'check agent$')
 sleep_turns() {

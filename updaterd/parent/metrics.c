@@ -298,6 +298,12 @@ is_wanted(const struct instance *i)
 }
 
 static int64_t
+is_stuck(const struct instance *i)
+{
+	return i->stuck;
+}
+
+static int64_t
 is_healthy(const struct instance *i)
 {
 	return i->health.healthy;
@@ -352,6 +358,8 @@ put_services(struct prom *p)
 	put_each(p, "updaterd_service_healthy", "gauge",
 	    "What its last health check found; nothing before the first.",
 	    is_healthy);
+	put_each(p, "updaterd_service_stuck", "gauge",
+	    "1 if the service cannot be stopped: see its status.", is_stuck);
 	put_each(p, "updaterd_service_restarts_total", "counter",
 	    "How often the service was started again after its death.",
 	    restarts);

@@ -185,6 +185,11 @@ operate(struct instance *i, enum upd_op op, const char *by,
 		w->kind = WAIT_STOP;
 		TAILQ_INSERT_TAIL(&i->waiters, w, entry);
 		service_clear(i);
+		if (i->stuck) {
+			/* Maybe he has done something about it. */
+			i->stuck = 0;
+			i->backend->stop(i);
+		}
 		service_stop(i, why);
 		return UPD_OK;
 	}

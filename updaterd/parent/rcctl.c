@@ -9,6 +9,10 @@
  * started again with our own delays.  A stop or a start by somebody else
  * cannot be told from that, or is not seen until updaterd looks.
  *
+ * One that it cannot stop is stopping until it has ended: whoever waits is
+ * told after a few attempts, with what rcctl has said, and it is tried again
+ * and again, more and more rarely.
+ *
  * One command at a time for a service.  What is asked while one runs is
  * done after it, a check only if nothing else is.
  */
@@ -34,7 +38,9 @@
 #define POLL_MIN	250	/* ms to the next check after a start */
 #define POLL_MAX	10000	/* ms, at last */
 #define STOP_TRIES	3	/* each as long as the script's timeout */
-#define STOP_AGAIN_MS	1000	/* ms between them */
+#define STOP_AGAIN_MS	1000	/* ms between them, doubled behind these */
+#define STOP_AGAIN_MAX	60000	/* ms */
+#define STOP_SAID_MAX	64	/* times it failed: say each such time */
 
 enum verb {
 	VERB_NONE,
@@ -62,7 +68,8 @@ struct script {
 	int		 up;		/* as it was last seen */
 	int64_t		 since;		/* wall us, of that; 0 unknown */
 	int		 tries;		/* to stop it */
-	int		 stuck;		/* it does not stop */
+	uint32_t	 again_ms;	/* to the next */
+	char		 refusal[160];	/* of its stop; "" none */
 	struct event	 poll_ev;
 	uint32_t	 poll_ms;
 };
@@ -128,6 +135,31 @@ poll_timer(int fd, short what, void *arg)
 
 /* --- answers ----------------------------------------------------------- */
 
+/* An update must not wait for ever; but nor may it, or status, take what
+ * still runs for what it is not.  Said again at 4, 8, 16 ... tries. */
+static void
+not_stopped(struct script *s)
+{
+	char	 text[sizeof(((struct sighting *)NULL)->text)];
+
+	if (++s->tries < STOP_TRIES) {
+		timer_in(&s->poll_ev, STOP_AGAIN_MS);
+		return;
+	}
+	snprintf(text, sizeof(text), PROGRAM " stop %s has failed %d times "
+	    "(%.120s); it runs on, and is tried again: end it by hand, or "
+	    "mend its script", s->name, s->tries, s->refusal[0] != '\0' ?
+	    s->refusal : "it said that it did");
+	if (s->tries == STOP_TRIES)
+		service_stuck(s->i, text);
+	else if (s->tries % STOP_SAID_MAX == 0 ||
+	    (s->tries & (s->tries - 1)) == 0)
+		log_warnx("cannot stop %s: %s", s->i->name, text);
+	timer_in(&s->poll_ev, s->again_ms);
+	s->again_ms = s->again_ms * 2 < STOP_AGAIN_MAX ? s->again_ms * 2 :
+	    STOP_AGAIN_MAX;
+}
+
 static void
 checked(struct script *s, const struct command_result *r)
 {
@@ -142,26 +174,16 @@ checked(struct script *s, const struct command_result *r)
 		return;
 	}
 	if (WEXITSTATUS(r->status) == 1) {
-		s->stuck = s->tries = 0;
+		s->tries = 0;
 		tell(s, 1, 0, stopping ? WANTED_DOWN : WANTED_NOBODY, "");
 		return;
 	}
-	if (!stopping) {
-		poll_soon(s);
-		tell(s, 1, 1, WANTED_UP, "");
+	if (stopping) {
+		not_stopped(s);
 		return;
 	}
-	if (++s->tries < STOP_TRIES) {
-		timer_in(&s->poll_ev, STOP_AGAIN_MS);
-		return;
-	}
-	/* An update must not wait for ever; but nor may it take what still
-	 * runs for the new release. */
-	s->stuck = 1;
-	snprintf(text, sizeof(text), PROGRAM " stop %s has failed %d times: "
-	    "end by hand what runs", s->name, STOP_TRIES);
-	service_stuck(s->i, text);
-	tell(s, 1, 0, WANTED_DOWN, "");
+	poll_soon(s);
+	tell(s, 1, 1, WANTED_UP, "");
 }
 
 static void
@@ -180,12 +202,27 @@ started(struct script *s, const struct command_result *r)
 	tell(s, 1, 0, WANTED_NOBODY, text);
 }
 
+/* What became of a stop; said once for as long as it is the same. */
+static void
+refused(struct script *s, const struct command_result *r)
+{
+	const char	*out = r->output != NULL ? r->output : "";
+	char		 text[sizeof(s->refusal)] = "";
+
+	if (r->status != 0)
+		snprintf(text, sizeof(text), "%.60s%s%.*s", r->text,
+		    out[0] != '\0' ? ": " : "", (int)strcspn(out, "\n"), out);
+	if (text[0] != '\0' && strcmp(text, s->refusal) != 0)
+		log_warnx("stop %s: " PROGRAM " stop %s: %s", s->i->name,
+		    s->name, text);
+	strlcpy(s->refusal, text, sizeof(s->refusal));
+}
+
 static void
 done(void *arg, const struct command_result *r)
 {
 	struct script	*s = arg;
 	enum verb	 next = s->next;
-	char		 text[UPD_TEXT_SIZE];
 
 	s->command = NULL;
 	s->next = VERB_NONE;
@@ -202,10 +239,7 @@ done(void *arg, const struct command_result *r)
 		started(s, r);
 		break;
 	default:
-		if (r->status != 0) {
-			complaint(s, r, text, sizeof(text));
-			log_warnx("stop %s: %s", s->i->name, text);
-		}
+		refused(s, r);
 		script_do(s, VERB_CHECK);
 		break;
 	}
@@ -317,13 +351,6 @@ rcctl_start(struct instance *i, char *text)
 	}
 	if (script_name(i, s->name, text) == -1)
 		return -1;
-	if (s->stuck) {
-		script_do(s, VERB_CHECK);
-		snprintf(text, UPD_TEXT_SIZE, "what runs is of the release "
-		    "before: " PROGRAM " stop %s has failed, end it by hand",
-		    s->name);
-		return -1;
-	}
 	s->poll_ms = POLL_MIN;
 	script_do(s, VERB_START);
 	return 0;
@@ -337,6 +364,8 @@ rcctl_stop(struct instance *i)
 	if (s == NULL)
 		return;
 	s->tries = 0;
+	s->again_ms = STOP_AGAIN_MS;
+	s->refusal[0] = '\0';
 	if (s->name[0] == '\0')
 		timer_in(&s->poll_ev, 0);
 	else

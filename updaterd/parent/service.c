@@ -329,6 +329,9 @@ static void
 again(struct instance *i)
 {
 	i->again = 1;
+	/* Who asks for it need not wait for what may never come. */
+	if (i->stuck)
+		waiters_tell(i, WAIT_START, UPD_EIO, note_text(&i->why));
 }
 
 static void
