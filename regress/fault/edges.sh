@@ -71,6 +71,7 @@ t "the same release is served" is_serving r2
 # net is lost, and there are no descriptors when it is configured again.
 again() {	# call text
 	net=$(process net)
+	rm -f "$T/traced"
 	"$TRACER" -t parent -e 24 -f "$1" ${2+-m "$2"} -n 1 -p "$UPID" \
 	    >"$T/traced" &
 	tracer=$!
@@ -112,6 +113,7 @@ is "$(nets)" 1 "there is one net"
 # net is lost while the daemon starts: the services are not to wait for a
 # person.
 stop_updaterd
+rm -f "$T/traced"
 "$TRACER" -a -t net -n 30 "$UPDATERD" -d -f "$T/conf" >"$T/traced" \
     2>>"$T/log" </dev/null &
 tracer=$!
@@ -124,6 +126,7 @@ t "the service runs" wait_for 10 is_serving r1
 # A bad release, and the good one does not start at the first try either:
 # it is tried again, as after any death.
 mk_release bad exit-at-once
+rm -f "$T/traced"
 "$TRACER" -t task -e 5 -f execve -m bin/agent -n 2 -p "$UPID" >"$T/traced" &
 tracer=$!
 wait_for 5 grep -q ready "$T/traced"

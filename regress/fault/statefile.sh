@@ -49,6 +49,7 @@ failing() {	# errno call N [command...]
 	e=$1 call=$2 n=$3
 	shift 3
 	[ $# -gt 0 ] || set -- -p "$UPID"
+	rm -f "$T/traced"
 	"$TRACER" -t profile -e "$e" -f "$call" -m gw_state.json -n "$n" \
 	    "$@" >"$T/traced" 2>>"$T/log" </dev/null &
 	tracer=$!
