@@ -48,8 +48,10 @@ sed "s|^self .*|self { root \"$T/other\" within $SELF_WITHIN }|" \
 chmod 0600 "$T/conf.none" "$T/conf.other"
 for c in none other; do
 	use "$T/conf.$c"
-	like "$(reload)" "release $id of updaterd awaits.*updaterctl confirm self.*updaterctl rollback self" \
-	    "$c: refused, and what to do"
+	said=$(reload)
+	like "$said" "release $id of updaterd awaits" "$c: refused"
+	like "$said" 'updaterctl confirm self.*updaterctl rollback self' \
+	    "$c: and what to do"
 	t "it waits on" waits a
 done
 is "$([ -e "$T/other" ]; echo $?)" 1 "nothing was made"
