@@ -7,9 +7,9 @@ usage: hold.py PORT CERTS NAME [late]
 				`closed`; `wait` waits for the daemon to close
 The first line printed is the fingerprint of the certificate it met.  A line
 `half METHOD PATH` sends what is not yet all of a head, and is answered `sent`;
-any line behind it sends the rest.  With `late` the first line is `connected`,
-and the handshake begins when the first line is read, whose answer is the
-fingerprint.
+any line behind it sends the rest, and is answered status and `Connection`.
+With `late` the first line is `connected`, and the handshake begins when the
+first line is read, whose answer is the fingerprint.
 """
 import hashlib
 import http.client
@@ -48,7 +48,9 @@ def answers(conn):
         try:
             if halved:
                 halved = False
-                yield conn.rest().status
+                answer = conn.rest()
+                yield '%d %s' % (answer.status,
+                                 answer.getheader('Connection'))
             elif words[0] == 'half':
                 conn.half(*words[1:])
                 halved = True

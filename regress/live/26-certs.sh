@@ -134,7 +134,7 @@ crl
 is "$(ask 3 'GET /releases')" 200 "one that was revoked, before the reload"
 t "reload" ctl reload
 is "$(ask 3 wait)" closed "its idle connection is closed"
-is "$(ask 7 rest) $(ask 7 wait)" "403 closed" \
+is "$(ask 7 rest) $(ask 7 wait)" "403 close closed" \
     "what it had not asked yet is refused"
 like "$(cat "$T/log")" 'refuse GET /releases of "monitor" .*not accepted any' \
     "which is in the log"
