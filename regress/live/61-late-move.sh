@@ -75,6 +75,9 @@ sleep 1000 while 1;
 S
 chmod 0755 "$T/src/r1/bin/stay"
 pack_release r1
+mk_release r2
+cp "$T/src/r1/bin/stay" "$T/src/r2/bin/stay"
+pack_release r2
 sd_boot
 
 ran_twice() {
@@ -148,5 +151,40 @@ t "when that has ended the slot is for s6-svscan to start" \
 like "$(service why x)" "waits for s6-svscan" "which is waited for"
 sd start scan
 t "it comes: it runs" wait_for 15 runs_by s6
+is "$(ran_twice) $(service wanted x)" "0 running" "and never did twice"
+
+# --- the unit cannot be stopped --------------------------------------------
+
+unit
+kill_updaterd
+t "back under systemd" wait_for 15 runs_by systemd
+sed '/^\[Unit\]/a RefuseManualStop=yes' "$T/units/a.service" > "$T/a"
+cat "$T/a" > "$T/units/a.service"
+sd daemon-reload
+slot
+kill_updaterd
+is_stuck() {
+	service why x | grep -q 'unit a.service, .*does not stop: .*refused'
+}
+t "one that systemd refuses to stop: status says for what it waits" \
+    wait_for 15 is_stuck
+like "$(service why x)" 'systemctl status a.service' "and where to look"
+is "$(show ActiveState a) $(service state x)" "active starting" \
+    "it runs, and no other beside it"
+like "$(cat "$T/log")" 'cannot let go of x: unit a.service.* refused' \
+    "the log says so"
+api GET /metrics >/dev/null
+like "$(grep 'updaterd_service_stuck{' "$T/body")" 'service="x".* 1$' \
+    "and so do the metrics"
+ctl start x >"$T/out" 2>&1
+is "$?" 1 "whoever asks for a start need not wait"
+like "$(tr -s '\n ' ' ' < "$T/out")" 'a.service, .*does not stop' \
+    "and is told why"
+is "$(push r2)" 500 "nor does who pushes"
+like "$(body .detail.error)" 'a.service, .*does not stop' "who is told, too"
+sed -i '/RefuseManualStop/d' "$T/units/a.service"
+sd daemon-reload
+t "once it can be stopped it is, and the service runs under s6" \
+    wait_for 15 runs_by s6
 is "$(ran_twice) $(service wanted x)" "0 running" "and never did twice"
 finish

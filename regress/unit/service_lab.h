@@ -69,6 +69,12 @@ backend_ismoving(struct instance *i)
 }
 
 int
+backend_isstuck(const struct instance *i, char *text)
+{
+	return 0;
+}
+
+int
 backend_withdraw(const char *name)
 {
 	return 0;

@@ -36,6 +36,11 @@ instance_find(const char *name)
 	return NULL;
 }
 
+void
+observe_hampered(struct instance *i, const char *text)
+{
+}
+
 int
 unitfile_dir(void)
 {
@@ -433,14 +438,24 @@ resumed_taken(void **state)
 static void
 not_stopped(void **state)
 {
+	char	 text[UPD_TEXT_SIZE];
+
 	unitrecord_write("a", "a.service", 0, 0);
 	unitleave_withdraw("a");
 	answer(STOP("a.service"), 1, "Operation refused");
+	assert_int_equal(unitleave_isstuck("a", text), 0);
 	look("a.service", "active");
+	assert_int_equal(unitleave_isstuck("a", text), 1);
+	assert_non_null(strstr(text, "a.service"));
+	assert_non_null(strstr(text, "Operation refused"));
+	assert_int_equal(unitleave_runs("a"), 1);
+	assert_int_equal(unitleave_runs("b"), 0);
 	unitleave_goon(0, no_stray, NULL);
 	answer(STOP("a.service"), 0, "");
 	unitleave_goon(0, no_stray, NULL);	/* it was told */
 	look("a.service", "inactive");
+	assert_int_equal(unitleave_runs("a"), 0);
+	assert_int_equal(unitleave_isstuck("a", text), 0);
 	answer(PIN("a.service"), 0, "");
 	nothing();
 }

@@ -52,6 +52,28 @@ hold(struct instance *i, const char *why)
 	note_const(&i->why, why);
 }
 
+/* Who waits for it need not do so for ever. */
+void
+observe_hampered(struct instance *i, const char *text)
+{
+	if (i->observed == NULL || i->observed->asked != ASKED_HERE)
+		return;
+	i->observed->hampered = 1;
+	note_set(&i->why, text);
+	note_set(&i->health.detail, text);
+	waiters_tell(i, WAIT_START, UPD_EIO, text);
+	if (i->verdict == VERDICT_OPEN)
+		i->verdict = VERDICT_FAILED;
+	if (i->agent != NULL)
+		agent_settle(i->agent);
+}
+
+int
+observe_ishampered(const struct instance *i)
+{
+	return i->observed != NULL && i->observed->hampered;
+}
+
 void
 observe_ask(struct instance *i)
 {
@@ -61,6 +83,8 @@ observe_ask(struct instance *i)
 	 * follows. */
 	if (backend_ismoving(i)) {
 		hold(i, "ends under its last supervisor");
+		if (backend_isstuck(i, text))
+			observe_hampered(i, text);
 		return;
 	}
 	if (remains_wait(i)) {
@@ -98,6 +122,7 @@ observe_asked(struct instance *i)
 	struct observed	*o = i->observed;
 
 	o->asked = ASKED_HERE;
+	o->hampered = 0;
 	timer_in(&o->late_ev, late_ms(i));
 	if (o->any && o->settling == SETTLE_NO)
 		observe_ask(i);
@@ -118,6 +143,7 @@ observe_answered(struct instance *i)
 	if (i->observed == NULL)
 		return;
 	i->observed->asked = ASKED_NO;
+	i->observed->hampered = 0;
 	evtimer_del(&i->observed->late_ev);
 }
 

@@ -71,6 +71,12 @@ backend_ismoving(struct instance *i)
 }
 
 int
+backend_isstuck(const struct instance *i, char *text)
+{
+	return unitleave_isstuck(i->name, text);
+}
+
+int
 backend_moved(const struct instance *i)
 {
 	int	 r = 0;

@@ -110,6 +110,9 @@ void				 backend_strays(int,
 int				 backend_moved(const struct instance *);
 /* 1 that has not ended yet; service_gone() follows, or observe_moved(). */
 int				 backend_ismoving(struct instance *);
+/* 1 and that does not end; text (UPD_TEXT_SIZE) says what it is. */
+int				 backend_isstuck(const struct instance *,
+				    char *);
 
 struct native {
 	struct contain	 box;

@@ -300,7 +300,7 @@ is_wanted(const struct instance *i)
 static int64_t
 is_stuck(const struct instance *i)
 {
-	return i->stuck;
+	return i->stuck || observe_ishampered(i);
 }
 
 static int64_t
@@ -359,7 +359,8 @@ put_services(struct prom *p)
 	    "What its last health check found; nothing before the first.",
 	    is_healthy);
 	put_each(p, "updaterd_service_stuck", "gauge",
-	    "1 if the service cannot be stopped: see its status.", is_stuck);
+	    "1 if the service cannot be stopped, here or where it was: see its "
+	    "status.", is_stuck);
 	put_each(p, "updaterd_service_restarts_total", "counter",
 	    "How often the service was started again after its death.",
 	    restarts);

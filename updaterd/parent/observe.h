@@ -60,6 +60,8 @@ struct observed {
 		ASKED_THERE		/* was passed on, and is to be seen
 					 * within ... */
 	}		 asked;
+	int		 hampered;	/* a start waits for what does not
+					 * end */
 	int		 awaits;	/* its supervisor is to come, and to
 					 * start it */
 	struct event	 late_ev;
@@ -121,6 +123,10 @@ void		 observe_asked(struct instance *);
 void		 observe_moved(struct instance *);
 /* The start was answered, or is no longer wanted. */
 void		 observe_answered(struct instance *);
+/* A start that waits for what does not end (text): whoever waits for it is
+ * told, it is waited for all the same; 1 that is so. */
+void		 observe_hampered(struct instance *, const char *);
+int		 observe_ishampered(const struct instance *);
 /* 1 it is down only because its supervisor is not there. */
 int		 observe_awaits(const struct instance *);
 /* ... which is to start it no longer: 1 it was. */

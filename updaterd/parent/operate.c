@@ -208,6 +208,8 @@ operate(struct instance *i, enum upd_op op, const char *by,
 	w->kind = WAIT_START;
 	TAILQ_INSERT_TAIL(&i->waiters, w, entry);
 	(void)service_start(i, why, text);
+	if (observe_ishampered(i))
+		waiters_tell(i, WAIT_START, UPD_EIO, note_text(&i->why));
 	return UPD_OK;
 }
 

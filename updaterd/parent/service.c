@@ -562,7 +562,7 @@ service_start(struct instance *i, const char *why, char *text)
 		strlcpy(text, none, UPD_TEXT_SIZE);
 		return -1;
 	}
-	if (!i->in.running)
+	if (!i->in.running && !observe_ishampered(i))
 		note_set(&i->why, why);
 	feed(i, EV_START);
 	return 0;

@@ -35,6 +35,11 @@
 
 #define POLL_MIN	5	/* ms to the next look, at first */
 #define POLL_MAX	2000	/* ms, and at last */
+#define RETELL_LOOKS	4	/* one that was refused is told again */
+#define STUCK_LOOKS	64	/* some 2 minutes; systemd's own limit is 90
+				 * seconds.  Then it is said that it does not
+				 * stop, and at twice as many, and so on */
+#define STUCK_EVERY	1800	/* looks: every hour at last */
 
 struct leave {
 	TAILQ_ENTRY(leave)	 entry;
@@ -48,7 +53,10 @@ struct leave {
 						 * that is not the same now */
 	int			 blind;		/* systemctl fails */
 	char			 refusal[256];	/* of its stop; "" none */
-	int			 warned;	/* of that */
+	uint32_t		 looks;		/* that found it running */
+	uint32_t		 say;		/* at so many: does not stop */
+	int			 stuck;		/* ... as was said */
+	int			 retell;	/* to stop, at the next look */
 	int			 down;		/* nothing of it runs */
 	void			(*done)(void *);	/* down; or NULL */
 	void			*arg;
@@ -165,7 +173,36 @@ look(int fd, short what, void *arg)
 	struct leave	*l = arg;
 
 	/* Told again: what was said to a systemd that hung is lost. */
-	systemctl_ask(l->blind ? &l->stop : &l->show);
+	systemctl_ask(l->blind || l->retell || (l->refusal[0] != '\0' &&
+	    l->looks % RETELL_LOOKS == 0) ? &l->stop : &l->show);
+	l->retell = 0;
+}
+
+/* Why it runs on, and what to do. */
+static void
+describe(const struct leave *l, char *text)
+{
+	snprintf(text, UPD_TEXT_SIZE, "unit %.100s, which it had before, does "
+	    "not stop%s%.200s; see systemctl status %.100s, and end it by "
+	    "hand", l->r.unit, l->refusal[0] != '\0' ? ": " : "",
+	    l->refusal, l->r.unit);
+}
+
+/* Whoever comes after it has to wait, and is to know for what. */
+static void
+say_stuck(struct leave *l)
+{
+	struct instance	*i = instance_find(l->r.instance);
+	char		 text[UPD_TEXT_SIZE];
+
+	describe(l, text);
+	log_warnx("cannot let go of %s: %s; it is told again", l->r.instance,
+	    text);
+	if (!l->stuck && i != NULL)
+		observe_hampered(i, text);
+	l->stuck = l->retell = 1;
+	l->say = l->looks < STUCK_LOOKS ? STUCK_LOOKS :
+	    l->looks + (l->looks < STUCK_EVERY ? l->looks : STUCK_EVERY);
 }
 
 static void
@@ -190,11 +227,10 @@ seen(void *arg, const struct unitstate *st, const char *error)
 		is_down(l);
 	else {
 		/* One that is not known there is refused, and is down. */
-		if (l->refusal[0] != '\0' && !l->warned)
-			log_warnx("stop unit %s, which leaves: %s; systemctl "
-			    "stop it, or updaterctl reconcile to try again",
-			    l->r.unit, l->refusal);
-		l->warned |= l->refusal[0] != '\0';
+		l->looks++;
+		if (l->looks >= l->say || (l->refusal[0] != '\0' &&
+		    !l->stuck))
+			say_stuck(l);
 		look_later(l);
 	}
 }
@@ -225,6 +261,7 @@ begin(const struct unitrecord *r, int anew)
 	l->r = *r;
 	l->anew = anew;
 	l->poll_ms = POLL_MIN;
+	l->say = STUCK_LOOKS;
 	unitrecord_pinname(r->unit, l->pin);
 	systemctl_init(&l->stop, SYSTEMCTL_STOP, l->r.unit, stopped, l);
 	systemctl_init(&l->show, SYSTEMCTL_SHOW, l->r.unit, seen, l);
@@ -250,7 +287,7 @@ resume(void *arg, const struct unitrecord *r)
 		return;
 	if ((l = find(r->unit)) != NULL) {
 		if (l->refusal[0] != '\0' && !l->down) {
-			l->warned = 0;
+			l->stuck = 0;
 			evtimer_del(&l->ev);
 			l->poll_ms = POLL_MIN;
 			systemctl_ask(&l->stop);
@@ -333,6 +370,20 @@ unitleave_runs(const char *instance)
 	TAILQ_FOREACH(l, &leaves, entry)
 		if (!l->down && strcmp(l->r.instance, instance) == 0)
 			return 1;
+	return 0;
+}
+
+int
+unitleave_isstuck(const char *instance, char *text)
+{
+	const struct leave	*l;
+
+	TAILQ_FOREACH(l, &leaves, entry)
+		if (l->stuck && !l->down &&
+		    strcmp(l->r.instance, instance) == 0) {
+			describe(l, text);
+			return 1;
+		}
 	return 0;
 }
 

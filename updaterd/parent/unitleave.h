@@ -23,6 +23,8 @@ enum retaken	 unitleave_retake(const char *);
 int	 unitleave_await(const char *, void (*)(void *), void *);
 /* 1: one that the instance of that name has left may still run. */
 int	 unitleave_runs(const char *);
+/* 1: and it does not stop; with text (UPD_TEXT_SIZE). */
+int	 unitleave_isstuck(const char *, char *);
 /* 1: one is leaving. */
 int	 unitleave_isbusy(void);
 /* 1 there is a record of that instance. */
