@@ -24,7 +24,8 @@
 #include "util.h"
 
 #define STAT_MAX	4096	/* bytes of /proc/PID/stat */
-#define STAT_START	22	/* fields, counted from 1, proc(5) */
+#define STAT_PARENT	4	/* fields, counted from 1, proc(5) */
+#define STAT_START	22
 #define STAT_STATUS	52
 #define BOOT_ID		"/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_SIZE	41
@@ -52,6 +53,7 @@ struct pidwatch {
 
 struct stat_info {
 	char		 state;
+	pid_t		 parent;
 	uint64_t	 start;		/* clock ticks since boot */
 	int		 status;	/* as from waitpid(2), of a zombie */
 };
@@ -96,13 +98,15 @@ read_stat(pid_t pid, struct stat_info *info)
 		goto odd;
 	info->state = p[2];
 	p += 3;
-	for (i = 4; i <= STAT_STATUS; i++) {
+	for (i = STAT_PARENT; i <= STAT_STATUS; i++) {
 		/* Some are negative; those we want are not. */
 		v = strtoull(p, &end, 10);
 		if (end == p)
 			goto odd;
 		p = end;
-		if (i == STAT_START)
+		if (i == STAT_PARENT)
+			info->parent = (pid_t)v;
+		else if (i == STAT_START)
 			info->start = v;
 		else if (i == STAT_STATUS)
 			info->status = (int)v;
@@ -197,6 +201,14 @@ pid_starttime(pid_t pid)
 	if (info.state == 'Z' || info.state == 'X')
 		return 0;
 	return info.start;
+}
+
+pid_t
+pid_parent(pid_t pid)
+{
+	struct stat_info	 info;
+
+	return pid > 0 && read_stat(pid, &info) == 0 ? info.parent : 0;
 }
 
 const char *

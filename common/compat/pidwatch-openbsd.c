@@ -86,19 +86,34 @@ pidwatch_del(struct pidwatch *w)
 	free(w);
 }
 
+/* 0, or -1: no such process. */
+static int
+look_up(pid_t pid, struct kinfo_proc *kp)
+{
+	size_t	 len = sizeof(*kp);
+	int	 mib[6] = { CTL_KERN, KERN_PROC, KERN_PROC_PID, pid,
+		    sizeof(*kp), 1 };
+
+	return pid > 0 && sysctl(mib, 6, kp, &len, NULL, 0) == 0 &&
+	    len != 0 ? 0 : -1;
+}
+
 uint64_t
 pid_starttime(pid_t pid)
 {
 	struct kinfo_proc	 kp;
-	size_t			 len = sizeof(kp);
-	int			 mib[6] = { CTL_KERN, KERN_PROC, KERN_PROC_PID,
-				    pid, sizeof(kp), 1 };
 
-	if (pid <= 0 || sysctl(mib, 6, &kp, &len, NULL, 0) == -1 || len == 0)
-		return 0;
-	if (kp.p_stat == SDEAD)
+	if (look_up(pid, &kp) == -1 || kp.p_stat == SDEAD)
 		return 0;
 	return kp.p_ustart_sec * US_PER_S + kp.p_ustart_usec;
+}
+
+pid_t
+pid_parent(pid_t pid)
+{
+	struct kinfo_proc	 kp;
+
+	return look_up(pid, &kp) == 0 ? kp.p_ppid : 0;
 }
 
 const char *

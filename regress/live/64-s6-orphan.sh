@@ -98,6 +98,24 @@ begin "found at a start"
 start_updaterd
 ctl reconcile >/dev/null
 held
+# s6-supervise listens before it has written its first status, and reads
+# `down` last: until then what the one before it has written is there.
+python3 - "$SCAN/gw-a/supervise" 2>&1 <<'E' >"$T/early" &
+import fcntl, os, sys, time
+lock = open(sys.argv[1] + "/lock", "r+")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+control = os.open(sys.argv[1] + "/control", os.O_RDWR)
+time.sleep(1000)
+E
+early=$!
+KILL_AT_EXIT="${KILL_AT_EXIT-} $early"
+# It is looked at every 2 s; nothing else tells that it has been.
+for n in $(seq 35); do
+	[ ! -e "$SCAN/gw-a/down" ] || sleep 0.1
+done
+held
+kill "$early"
+wait "$early" 2>/dev/null
 start_svscan
 comes
 

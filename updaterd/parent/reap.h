@@ -34,6 +34,8 @@ void		 pidwatch_del(struct pidwatch *);
 /* Start time of a process in the system's own unit, to tell a pid from
  * its reuse; 0: no such process, or a zombie. */
 uint64_t	 pid_starttime(pid_t);
+/* Its parent, or 0: no such process, or it cannot be told. */
+pid_t		 pid_parent(pid_t);
 /* An id of this boot, of at most 40 characters; never fails ("unknown"). */
 const char	*boot_id(void);
 

@@ -204,6 +204,21 @@ is_early(struct s6 *x, int slot)
 }
 
 /*
+ * 1 that is the last word of a supervisor that has gone: the one of now has
+ * not written its own yet, and that process is none of its children.
+ */
+static int
+is_old(int slot, const struct sighting *s)
+{
+	pid_t	 supervisor, parent;
+
+	if (!s->up || (supervisor = slot_supervisor(slot)) == 0)
+		return 0;
+	parent = pid_parent(s->pid);
+	return parent != 0 && parent != supervisor;
+}
+
+/*
  * A file `down` that does not hold for what runs: it is ours, and empty, or
  * `finish` made it for a process before.  The one that it makes for this
  * process holds, which may have ended meanwhile; the clock of files is some
@@ -262,7 +277,10 @@ answer(struct s6 *x, const char *output, int told)
 	if (slot == -1 || output == NULL || svstat_parse(output,
 	    time_real_us(), &s) == -1)
 		unseen(x, slot, &s);
-	else {
+	else if (is_old(slot, &s)) {
+		unseen(x, slot, &s);
+		s6_watch(x);
+	} else {
 		s.ours = slot_isdown(slot);
 		if (!s.up && !has_died(slot))
 			s.status = -1;

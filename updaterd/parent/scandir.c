@@ -173,6 +173,29 @@ slot_issupervised(int slot, int logger)
 	return slot_control(slot, logger, "") == 0;
 }
 
+/* It holds this lock as long as it lives; s6-svstat believes that, too. */
+pid_t
+slot_supervisor(int slot)
+{
+	struct flock	 l;
+	struct stat	 st;
+	pid_t		 pid = 0;
+	int		 fd;
+
+	fd = beneath_open(slot, "supervise/lock", O_RDONLY | O_NONBLOCK |
+	    O_CLOEXEC, 0);
+	if (fd == -1)
+		return 0;
+	memset(&l, 0, sizeof(l));
+	l.l_type = F_RDLCK;
+	l.l_whence = SEEK_SET;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    fcntl(fd, F_GETLK, &l) == 0 && l.l_type == F_WRLCK)
+		pid = l.l_pid;
+	close(fd);
+	return pid > 0 ? pid : 0;
+}
+
 int
 slot_isdead(int slot)
 {

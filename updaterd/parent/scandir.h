@@ -43,6 +43,8 @@ int	 scandir_rescan(int, int);
 int	 slot_control(int, int, const char *);
 /* 1 somebody listens there. */
 int	 slot_issupervised(int, int);
+/* Its s6-supervise, or 0: none, or it cannot be told. */
+pid_t	 slot_supervisor(int);
 /* Neither for the slot nor for its logger. */
 int	 slot_isdead(int);
 /* Have it, and its logger, down (1) or up (0) when a supervisor starts on
