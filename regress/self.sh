@@ -148,6 +148,34 @@ no_watchers() {
 	[ -z "$(watchers)" ]
 }
 
+# A release "slow", which is tried for as long as it takes to come to
+# hold_trial, once it is pushed.
+mk_slow() {
+	cat > "$T/slow.in" <<B
+#!/bin/sh
+case " \$* " in
+*" -n "*)
+	: > "$T/trying"
+	until [ -e "$T/go" ]; do sleep 0.02; done;;
+esac
+exec "$T/bin/updaterd" "\$@"
+B
+	mk_self slow "$T/slow.in"
+}
+
+# It is on trial for as long as the net before it, $old, sleeps and so does
+# not let go of its sockets.
+hold_trial() {
+	t "a new one is being tried" wait_for 15 test -e "$T/trying"
+	old=$(process net)
+	KILL_AT_EXIT="${KILL_AT_EXIT-} $old"
+	kill -STOP "$old"
+	: > "$T/go"
+}
+on_trial() {
+	[ "$(status .self.trial)" = true ]
+}
+
 # mk_broken KIND: $T/KIND.tgz
 mk_broken() {
 	kind=$1

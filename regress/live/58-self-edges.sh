@@ -18,25 +18,9 @@ t "it runs" wait_for 10 runs a
 wait_for 15 no_watchers
 
 # --- the old net does not let go of its sockets
-cat > "$T/slow.in" <<B
-#!/bin/sh
-case " \$* " in
-*" -n "*)
-	: > "$T/trying"
-	until [ -e "$T/go" ]; do sleep 0.02; done;;
-esac
-exec "$T/bin/updaterd" "\$@"
-B
-mk_self slow "$T/slow.in"
+mk_slow
 push_self slow -F confirm=60 >"$T/update.out" 2>&1 &
-t "a new one is being tried" wait_for 15 test -e "$T/trying"
-old=$(process net)
-KILL_AT_EXIT="${KILL_AT_EXIT-} $old"
-kill -STOP "$old"
-: > "$T/go"
-on_trial() {
-	[ "$(status .self.trial)" = true ]
-}
+hold_trial
 t "it is on trial" wait_for 10 on_trial
 like "$(ctl confirm self 2>&1)" 'is on trial' "which is no time to confirm it"
 t "while the net before it hangs it cannot prove itself" \

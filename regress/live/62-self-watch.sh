@@ -63,6 +63,24 @@ done
 is "$left" "" "none of them is when the one before serves"
 wait_for 15 no_watchers
 
+# --- it is told to stop while it is on trial, as it is for as long as the net
+# before it does not let go of its sockets
+mk_slow
+push_self slow >"$T/update.out" 2>&1 &
+hold_trial
+t "it is on trial" wait_for 15 on_trial
+stop_self
+kill -CONT "$old"
+wait
+t "its watch goes with it" wait_for 15 no_watchers
+is "$(ctl status 2>&1 >/dev/null | grep -c .)" 1 "and has started nothing"
+start_self
+t "the next start is another attempt" wait_for 30 runs slow
+wait_for 15 no_watchers
+t "back to the one before" ctl rollback self
+t "it runs" wait_for 30 runs a
+wait_for 15 no_watchers
+
 # --- a pass while the host was down with one on trial
 stop_self
 good=$(readlink "$T/self/current")
