@@ -165,16 +165,20 @@ add_listener(void *arg, int fd, const char *text)
 	json_array_append_new(arg, json_string(text));
 }
 
-/* The newest release that failed, if it is newer than what is active. */
+/* The newest release that failed, if it is newer than what is active.  Ids of
+ * the same second do not tell. */
 static const struct release *
 last_failed(struct store *s)
 {
-	struct release	*r;
+	const struct release	*now = store_find(s, s->current);
+	const struct release	*r, *bad = NULL;
 
 	TAILQ_FOREACH(r, &s->list, entry)
-		if (r->state == RELEASE_FAILED)
-			return strcmp(r->id, s->current) > 0 ? r : NULL;
-	return NULL;
+		if (r->state == RELEASE_FAILED && (bad == NULL ||
+		    r->installed_at > bad->installed_at))
+			bad = r;
+	return bad != NULL && (now == NULL ||
+	    bad->installed_at > now->installed_at) ? bad : NULL;
 }
 
 /* What updaterd itself is; null without a store of its own.  With no more
