@@ -141,3 +141,22 @@ state_is() {	# state [wanted]: of the agent
 healthy() {
 	state_is up && [ "$(service health.healthy)" = true ]
 }
+
+# --- a service x that is moved; its program says in $T/locks if it ran twice -
+
+ran_twice() {
+	cat "$T/locks/twice" 2>/dev/null | wc -l
+}
+runs_by() {	# supervisor
+	[ "$(service supervisor x)" = "$1" ] &&
+	    [ "$(service state x)" = up ] &&
+	    [ "$(service health.healthy x)" = true ]
+}
+killed_and_back() {	# starts before
+	[ "$(show NRestarts)" -gt "$1" ] && sd is-active updaterd && listening
+}
+kill_updaterd() {
+	n=$(show NRestarts)
+	sd kill --kill-who=main --signal=KILL updaterd
+	t "updaterd is killed and comes back" wait_for 10 killed_and_back "$n"
+}

@@ -69,22 +69,6 @@ pack_release r1
 sd_boot
 sd start scan
 
-ran_twice() {
-	cat "$T/locks/twice" 2>/dev/null | wc -l
-}
-runs_by() {	# supervisor
-	[ "$(service supervisor x)" = "$1" ] &&
-	    [ "$(service state x)" = up ] &&
-	    [ "$(service health.healthy x)" = true ]
-}
-killed_and_back() {	# starts before
-	[ "$(show NRestarts)" -gt "$1" ] && sd is-active updaterd && listening
-}
-kill_updaterd() {
-	n=$(show NRestarts)
-	sd kill --kill-who=main --signal=KILL updaterd
-	t "updaterd is killed and comes back" wait_for 10 killed_and_back "$n"
-}
 moves() {	# how supervisor what
 	conf "$1"
 	kill_updaterd

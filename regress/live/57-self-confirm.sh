@@ -164,6 +164,18 @@ t "does not start any more: the one before serves" wait_for 10 back_to b
 like "$(last error)" 'does not start any more' "it says why"
 t "and nothing is left" wait_for 10 stays b
 
+# --- the newest that failed is so by its time: ids of one second tell nothing
+bad=$(status .self.failed.id) first=20200101T000000Z-a
+like "$(ctl status)" "$bad failed: .*does not start any more" "status says it"
+stop_self
+for f in "$T/self/releases/$bad"*; do
+	mv "$f" "$T/self/releases/$first${f#"$T/self/releases/$bad"}"
+done
+sed -i "s/$bad/$first/g" "$T/self/releases/$first.json"
+start_self
+like "$(ctl status)" "$first failed: .*does not start any more" \
+    "also of one whose id is before that of what runs"
+
 # --- back to the program that was installed
 stop_self
 rm -rf "$T/self"

@@ -80,22 +80,6 @@ cp "$T/src/r1/bin/stay" "$T/src/r2/bin/stay"
 pack_release r2
 sd_boot
 
-ran_twice() {
-	cat "$T/locks/twice" 2>/dev/null | wc -l
-}
-runs_by() {	# supervisor
-	[ "$(service supervisor x)" = "$1" ] &&
-	    [ "$(service state x)" = up ] &&
-	    [ "$(service health.healthy x)" = true ]
-}
-killed_and_back() {	# starts before
-	[ "$(show NRestarts)" -gt "$1" ] && sd is-active updaterd && listening
-}
-kill_updaterd() {
-	n=$(show NRestarts)
-	sd kill --kill-who=main --signal=KILL updaterd
-	t "updaterd is killed and comes back" wait_for 10 killed_and_back "$n"
-}
 supervised() {
 	inside s6-svok "$T/scan/x"
 }
